@@ -1,0 +1,7 @@
+// The shared module: everything that server, client and documents know of the wire.
+export * from "./codec.ts";
+export * from "./commands.ts";
+export * from "./events.ts";
+export * from "./frames.ts";
+export * from "./limits.ts";
+export * from "./rejections.ts";

@@ -1,0 +1,36 @@
+// Owns the numbers that bound what may cross the wire; must not hold policy about people (rates, quotas).
+
+/** Sizes in bytes, characters (UTF-16 units) or counts, as named. */
+export type Limits = {
+  /** Largest text frame, in bytes, after authentication. */
+  readonly frameBytes: number;
+  /** Largest first frame (`auth`), in bytes. */
+  readonly authBytes: number;
+  /** Deepest nesting of objects and arrays in a frame. */
+  readonly depth: number;
+  /** Most keys and array items in one frame, together. */
+  readonly nodes: number;
+  /** Longest text of one part of a sent message, in characters. */
+  readonly textLength: number;
+  /** Longest title, in characters. */
+  readonly titleLength: number;
+  /** Most parts of one sent message. */
+  readonly parts: number;
+  /** Most conversations that `auth` may open at once, and that one socket may have open. */
+  readonly openConversations: number;
+  /** Most different reactions on one message. */
+  readonly reactions: number;
+};
+
+/** What applies unless an operator says otherwise; the client learns them from the ack of `auth`. */
+export const defaultLimits: Limits = {
+  frameBytes: 256 * 1024,
+  authBytes: 16 * 1024,
+  depth: 32,
+  nodes: 10_000,
+  textLength: 100_000,
+  titleLength: 200,
+  parts: 32,
+  openConversations: 32,
+  reactions: 20,
+};

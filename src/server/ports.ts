@@ -1,0 +1,211 @@
+// Owns what the server asks of the world: log, bus, model, identity, users, sessions, vault, clock. Types only; no adapter may add to it.
+import type { Entry } from "../domain/log.ts";
+import type { ConversationRecord, MessageRecord, Outcome, TurnRecord, Work } from "../domain/records.ts";
+import type { ErrorCode, Message, Part, Rejection, Usage } from "../protocol/index.ts";
+
+export type { Entry } from "../domain/log.ts";
+export type {
+  CommandKey,
+  ConversationRecord,
+  Effect,
+  MessageRecord,
+  Outcome,
+  TurnRecord,
+  View,
+  Work,
+} from "../domain/records.ts";
+
+/** Time, chance and ids: the only source of them, so that a seed replays. */
+export interface Clock {
+  /** Wall clock, milliseconds since 1970. For stamps and expiry, never for order. */
+  now(): number;
+  /** Monotonic milliseconds: for timeouts, leases within a process and rates. */
+  monotonic(): number;
+  /** Calls `fn` once after `ms`. Returns what cancels it. */
+  after(ms: number, fn: () => void): () => void;
+  /** Calls `fn` in the next turn of the event loop, after pending I/O callbacks. */
+  soon(fn: () => void): void;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** A fresh UUID (v7: ordered by time). */
+  uuid(): string;
+  /** `bytes` of unguessable randomness, base64url. */
+  secret(bytes: number): string;
+}
+
+/** A store failed. `full`: no room, try later, nothing was written. `broken`: it can no longer be trusted; the process must end. */
+export class StoreFailure extends Error {
+  readonly kind: "full" | "broken";
+  constructor(kind: "full" | "broken", cause: unknown) {
+    super(`store ${kind}`, { cause });
+    this.kind = kind;
+  }
+}
+
+/**
+ * The one truth. MUST commit all works of a call in order, in one durable transaction (each work whole or not at all; a
+ * rejected one leaves the others alone). MUST give each work a view that contains the effects of those before it. MUST keep
+ * `seq` dense per conversation. MUST store a command's answer in the same transaction and answer the same key from it
+ * (same hash: that answer, `repeated`; other hash: `conflict`). MUST NOT return before the commit is durable.
+ * Throws StoreFailure; after `full`, nothing of the call was written.
+ */
+export interface Log {
+  /** The store's incarnation: another one after a restored backup or a lost tail. */
+  readonly epoch: string;
+  commit(works: readonly Work[]): Promise<readonly Outcome[]>;
+  conversation(id: string): Promise<ConversationRecord | undefined>;
+  /** Entries with `last` > `after`, oldest first, cut to begin right behind `after`, about `limit` of them at most; and the head. */
+  entries(conversation: string, after: number, limit: number): Promise<{ head: number; entries: readonly Entry[] }>;
+  /** A page of messages in the order of their creation, the newest `limit` before `before`. undefined: no such `before`. */
+  messages(
+    conversation: string,
+    page: { before?: string | undefined; limit: number },
+  ): Promise<
+    { head: number; messages: readonly MessageRecord[]; more: boolean; running: readonly TurnRecord[] } | undefined
+  >;
+  /** The way from a message up to its root, root first, the newest `limit` of it. */
+  path(conversation: string, message: string, limit: number): Promise<readonly MessageRecord[]>;
+  /** A user's conversations, newest `updatedAt` first; `query` is matched in titles, without case. */
+  list(
+    user: string,
+    page: { cursor?: string | undefined; limit: number; query?: string | undefined; archived: boolean },
+  ): Promise<{
+    conversations: readonly (ConversationRecord & { turn?: string | undefined })[];
+    cursor?: string | undefined;
+  }>;
+  /** Takes over running turns whose lease ended before `now`, or (`all`) every one that is not `owner`'s: sets owner, lease and the next fence. */
+  claim(claim: { owner: string; now: number; leaseUntil: number; all: boolean }): Promise<readonly TurnRecord[]>;
+  /** Extends the leases of `owner`'s running turns. */
+  renew(owner: string, leaseUntil: number): Promise<void>;
+  /** Finished turns that are not settled yet. */
+  unsettled(limit: number): Promise<readonly TurnRecord[]>;
+  /** Forgets stored answers of commands from before a time (milliseconds since 1970). */
+  forget(before: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Something happened that others may want to look at. A hint may be lost, doubled or late: it costs time, never data. */
+export type Hint =
+  | {
+      readonly kind: "entries";
+      readonly conversation: string;
+      readonly head: number;
+      readonly entries: readonly Entry[];
+    }
+  | { readonly kind: "row"; readonly user: string; readonly conversation: string }
+  | { readonly kind: "turn-ended"; readonly conversation: string; readonly turn: string }
+  | { readonly kind: "session-ended"; readonly user: string; readonly session?: string | undefined };
+
+/** What is live. MUST deliver a published hint to subscribers of the topic on every node, soon; MAY lose one. */
+export interface Bus {
+  publish(topic: string, hint: Hint): void;
+  subscribe(topic: string, receive: (hint: Hint) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** A message as a model is given it. `image` is a data: URL. */
+export type ModelMessage = {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: readonly (
+    | { readonly type: "text"; readonly text: string }
+    | { readonly type: "image"; readonly mediaType: string; readonly data: Uint8Array }
+  )[];
+};
+
+/** One piece of a reply. `part` sets a whole part (a source, a tool call and its states). */
+export type ModelPiece =
+  | { readonly type: "text" | "reasoning"; readonly text: string }
+  | { readonly type: "part"; readonly value: Part }
+  | { readonly type: "usage"; readonly usage: Usage };
+
+export type ModelRequest = {
+  readonly conversation: string;
+  readonly turn: string;
+  /** Oldest first. Ends with a user's message, or, only where `capabilities.prefill`, with the reply to go on with. */
+  readonly messages: readonly ModelMessage[];
+  /** The conversation's messages as they are stored, for agents that want more than text. */
+  readonly history: readonly Message[];
+};
+
+/**
+ * A language model, or any agent. `stream` is any async generator of pieces (or arrays of pieces: what one read brought).
+ * MUST stop its request within 500 ms of `signal`. MUST throw ModelFailure for what it can name; anything else counts as
+ * `model_unavailable`. MUST NOT put a text of the provider into what a person sees.
+ */
+export interface Model {
+  /** As in `MODEL`, e.g. `openai:gpt-5-mini`. */
+  readonly name: string;
+  readonly capabilities: { readonly prefill: boolean; readonly images: boolean };
+  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelPiece | readonly ModelPiece[]>;
+}
+
+/** What a model call may fail with. `detail` is for the log of the operator, never for a person or a client. */
+export class ModelFailure extends Error {
+  readonly code: Extract<ErrorCode, `model_${string}` | "context_overflow">;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
+  constructor(
+    code: ModelFailure["code"],
+    more: { retryable: boolean; retryAfterMs?: number | undefined; detail?: string; cause?: unknown },
+  ) {
+    super(more.detail ?? code, { cause: more.cause });
+    this.code = code;
+    this.retryable = more.retryable;
+    this.retryAfterMs = more.retryAfterMs;
+  }
+}
+
+/** What a verified token says. Times in milliseconds since 1970. `issuer` and `subject` together name a person. */
+export type Claims = {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly name?: string | undefined;
+  readonly email?: string | undefined;
+  readonly expiresAt: number;
+};
+
+/** Verifies ID tokens. `unauthorized` for a bad one, always in the same words; `unavailable` where it cannot tell (keys out of reach). */
+export interface Identity {
+  verify(token: string): Promise<Claims | Rejection>;
+}
+
+export type User = { readonly id: string; readonly name?: string | undefined };
+
+/** The people. `resolve` finds or makes the user of a token, or a new guest; `find` tells whether a user may still come in. */
+export interface Users {
+  resolve(who: Claims | "guest"): Promise<User | Rejection>;
+  find(id: string): Promise<User | Rejection>;
+}
+
+/** A session's row. Times in milliseconds since 1970. The token itself is never stored, only its SHA-256. */
+export type SessionRecord = {
+  readonly id: string;
+  readonly user: string;
+  readonly tokenHash: string;
+  readonly createdAt: number;
+  readonly lastSeenAt: number;
+  readonly revokedAt?: number | undefined;
+  readonly client?: string | undefined;
+};
+
+export interface Sessions {
+  create(session: SessionRecord): Promise<void>;
+  findByHash(tokenHash: string): Promise<SessionRecord | undefined>;
+  touch(id: string, lastSeenAt: number): Promise<void>;
+  /** Ends one session, or all of a user. */
+  revoke(which: { user: string; session?: string | undefined }, at: number): Promise<void>;
+}
+
+/** The one place where stored text is turned to bytes and back. `context` names the row and is bound to the bytes. */
+export interface Vault {
+  seal(text: string, context: string): Uint8Array;
+  open(bytes: Uint8Array, context: string): string;
+}
+
+/** Takes what happened, as names and numbers. MUST NOT be given a token, a key or a text of a person. */
+export interface Journal {
+  info(event: string, fields?: Readonly<Record<string, string | number | boolean | undefined>>): void;
+  warn(event: string, fields?: Readonly<Record<string, string | number | boolean | undefined>>): void;
+  error(event: string, fields?: Readonly<Record<string, string | number | boolean | undefined>>): void;
+}
