@@ -102,7 +102,8 @@ function foldInto(draft: Draft, event: Event): void {
       return change(draft, event.message, (message) => appendPiece(draft, message, event));
     case "reply.part":
       return change(draft, event.message, (message) => {
-        message.parts[event.part] = event.value;
+        if (event.part > message.parts.length) draft.mismatches++;
+        else message.parts[event.part] = event.value;
       });
     case "turn.resumed":
       draft.turns = draft.turns.map((t) => (t.turn === event.turn ? { ...t, attempt: event.attempt } : t));

@@ -90,3 +90,12 @@ export function after(entry: Entry, seq: number): Entry | undefined {
   const event = { ...entry.event, offset: entry.event.offset + start, text: entry.event.text.slice(start) };
   return { first: seq + 1, last: entry.last, event, cuts: cuts.slice(skipped).map((cut) => cut - start) };
 }
+
+/** What of an entry is at or before `seq`: all of it, the beginning of a merged one, or nothing. */
+export function upTo(entry: Entry, seq: number): Entry | undefined {
+  if (entry.last <= seq) return entry;
+  if (entry.first > seq || !isAppended(entry)) return undefined;
+  const cuts = cutsOf(entry).slice(0, seq - entry.first + 1);
+  const event = { ...entry.event, text: entry.event.text.slice(0, cuts.at(-1)) };
+  return { first: entry.first, last: seq, event, cuts };
+}

@@ -1,5 +1,5 @@
 // Owns the rows that a store keeps beside the log, and what a decision reads and writes. Types only, no I/O.
-import type { Event, FinalStatus, Message, Rejection, TurnStatus } from "../protocol/index.ts";
+import type { Event, Message, Rejection, TurnStatus } from "../protocol/index.ts";
 import type { Entry } from "./log.ts";
 
 /** A conversation's row. Times are milliseconds since 1970; `head` is the seq of its last event, 0 before the first. */
@@ -40,6 +40,8 @@ export type TurnRecord = {
   readonly attemptLength: number;
   /** seq of its `turn.started`. */
   readonly startedSeq: number;
+  /** seq of its `turn.finished`; null while it runs. */
+  readonly finishedSeq: number | null;
   /** Finished, and its reply's row holds the whole reply. */
   readonly settled: boolean;
 };
@@ -57,7 +59,7 @@ export interface View {
   readonly running: readonly TurnRecord[];
   /** A message that `needs` named, or the newest one. */
   message(id: string): MessageRecord | undefined;
-  /** A turn that `needs` named, or a running one, of this conversation. */
+  /** A turn of this conversation: one that `needs` named, a running one, or the last one of a message that `needs` named. */
   turn(id: string): TurnRecord | undefined;
 }
 
@@ -100,8 +102,6 @@ export type Outcome =
     }
   | { readonly ok: false; readonly rejection: Rejection };
 
-export function isRejection(value: Effect | Rejection): value is Rejection {
+export function isRejection(value: object): value is Rejection {
   return "code" in value;
 }
-
-export type { FinalStatus };

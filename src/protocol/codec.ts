@@ -75,14 +75,30 @@ export function decode(text: string, limits: Limits): Decoded {
   const type = object["type"];
   if (typeof type !== "string" || !isCommandType(type)) return malformed("The frame is of no known type.", id);
   const parsed = v.safeParse(commandSchemas[type], object, { abortEarly: true });
-  if (parsed.success) return checkSizes(parsed.output, limits);
+  if (parsed.success) return checkTexts(parsed.output, limits);
   const field = v.getDotPath(parsed.issues[0]);
   const rejection = reject("invalid", field === null ? {} : { field, detail: `The field ${field} is not valid.` });
   return { ok: false, malformed: false, rejection, ...(id === undefined ? {} : { id }) };
 }
 
-/** Lengths that an operator may set, checked after the shape. */
-function checkSizes(command: Command, limits: Limits): Decoded {
+/** The way to the first text that no store keeps as it is: one with a NUL or half a surrogate pair. Depth is the schema's. */
+function findBrokenText(value: unknown, way: string): string | undefined {
+  if (typeof value === "string") return value.includes("\0") || !value.isWellFormed() ? way : undefined;
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [key, child] of Object.entries(value)) {
+    const found = findBrokenText(child, way === "" ? key : `${way}.${key}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** What the shape does not say: whole texts (JS10), and the lengths that an operator may set. */
+function checkTexts(command: Command, limits: Limits): Decoded {
+  const broken = findBrokenText(command, "");
+  if (broken !== undefined) {
+    const rejection = reject("invalid", { field: broken, detail: `The field ${broken} is no whole Unicode text.` });
+    return { ok: false, malformed: false, rejection, ...(broken === "id" ? {} : { id: command.id }) };
+  }
   const parts = "parts" in command ? command.parts : [];
   const long = parts.findIndex((part) => part.type === "text" && part.text.length > limits.textLength);
   if (long === -1) return { ok: true, command };

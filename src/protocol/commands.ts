@@ -17,6 +17,13 @@ const limit = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100));
 const title = v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(defaultLimits.titleLength));
 const label = v.pipe(v.string(), v.maxLength(100));
 
+/** What a client calls itself. An array would pass as an object of optional fields (JS07). */
+const clientLabel = v.pipe(
+  v.unknown(),
+  v.check((value) => !Array.isArray(value)),
+  v.object({ name: v.optional(label), version: v.optional(label) }),
+);
+
 /** One emoji: a single grapheme that holds a pictograph, a flag or a keycap. */
 const emojiPattern = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u;
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
@@ -49,7 +56,7 @@ export const commandSchemas = {
     session: v.optional(secret),
     guest: v.optional(v.boolean()),
     open: v.optional(v.pipe(v.array(openItem), v.maxLength(defaultLimits.openConversations))),
-    client: v.optional(v.object({ name: v.optional(label), version: v.optional(label) })),
+    client: v.optional(clientLabel),
   }),
   "auth.refresh": v.object({ type: v.literal("auth.refresh"), id: commandId, token: secret }),
   "auth.logout": v.object({ type: v.literal("auth.logout"), id: commandId, everywhere: v.optional(v.boolean()) }),

@@ -66,6 +66,9 @@ export type Message = v.InferOutput<typeof message>;
 
 const at = v.string();
 
+/** The `at` of an event: ISO 8601 from milliseconds since 1970. */
+export const stamp = (now: number): string => new Date(now).toISOString();
+
 /** Every kind of event of the log. `at` is ISO 8601, set by the server. */
 export const event = v.variant("kind", [
   v.object({ kind: v.literal("conversation.created"), at, title: v.optional(v.string()) }),

@@ -93,7 +93,7 @@ export type Hint =
       readonly entries: readonly Entry[];
     }
   | { readonly kind: "row"; readonly user: string; readonly conversation: string }
-  | { readonly kind: "turn-ended"; readonly conversation: string; readonly turn: string }
+  | { readonly kind: "turn-ended"; readonly conversation: string; readonly turn?: string | undefined }
   | { readonly kind: "session-ended"; readonly user: string; readonly session?: string | undefined };
 
 /** What is live. MUST deliver a published hint to subscribers of the topic on every node, soon; MAY lose one. */

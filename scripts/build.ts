@@ -1,0 +1,36 @@
+// Owns `npm run build`: the publishable package in dist/, checked against what package.json promises.
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+
+const root = join(import.meta.dirname, "..");
+const manifest = v.object({
+  exports: v.record(v.string(), v.union([v.string(), v.record(v.string(), v.string())])),
+  bin: v.record(v.string(), v.string()),
+});
+
+function run(command: string, args: readonly string[]): void {
+  const { status } = spawnSync(process.execPath, [join(root, "node_modules", command), ...args], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  if (status !== 0) throw new Error(`${command} failed`);
+}
+
+rmSync(join(root, "dist"), { recursive: true, force: true });
+run("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
+
+const { exports, bin } = v.parse(manifest, JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
+for (const file of Object.values(bin).map((path) => join(root, path))) {
+  const text = readFileSync(file, "utf8");
+  if (!text.startsWith("#!")) writeFileSync(file, `#!/usr/bin/env node\n${text}`);
+  chmodSync(file, 0o755);
+}
+const promised = Object.values(exports).flatMap((target) =>
+  typeof target === "string" ? [target] : Object.values(target),
+);
+const missing = promised.filter((path) => !existsSync(join(root, path)));
+if (missing.length > 0) throw new Error(`package.json promises what the build does not make: ${missing.join(", ")}`);
+
+run("publint/src/cli.js", ["--strict"]);

@@ -1,0 +1,83 @@
+// Owns what readers ask of the log: rows, entries, pages, paths and lists. Must not write.
+import { after } from "../../domain/log.ts";
+import type { ConversationRecord, Entry, Log, MessageRecord } from "../../server/ports.ts";
+import { integer, turnOf, type Codec, type Row } from "./codec.ts";
+import { listOf } from "./listing.ts";
+import type { Database } from "./database.ts";
+import { runningOf } from "./view.ts";
+
+type Reads = Pick<Log, "conversation" | "entries" | "messages" | "path" | "list">;
+
+const messageColumns = "id, open_since, body";
+
+export function createReads(db: Database, codec: Codec): Reads {
+  const findConversation = db.prepare("SELECT * FROM conversations WHERE id = ?");
+  const findHead = db.prepare("SELECT cid, head FROM conversations WHERE id = ?");
+  const findEntries = db.prepare(
+    "SELECT first, last, cuts, body FROM entries WHERE cid = ? AND last > ? ORDER BY last LIMIT ?",
+  );
+  const findPlace = db.prepare("SELECT place FROM messages WHERE cid = ? AND id = ?");
+  const findPage = db.prepare(
+    `SELECT ${messageColumns} FROM messages WHERE cid = ? AND place < ? ORDER BY place DESC LIMIT ?`,
+  );
+  const findPath = db.prepare(
+    `WITH RECURSIVE up (place, parent, depth) AS (
+       SELECT place, parent, 1 FROM messages WHERE cid = ?1 AND id = ?2
+       UNION ALL
+       SELECT m.place, m.parent, up.depth + 1 FROM up CROSS JOIN messages m ON m.cid = ?1 AND m.id = up.parent
+       WHERE up.depth < ?3
+     )
+     SELECT ${messageColumns} FROM up CROSS JOIN messages USING (place) ORDER BY depth DESC`,
+  );
+  const findRunning = db.prepare(runningOf);
+  const list = listOf(db, codec);
+
+  /** Statements are sync; the port's promise also carries what they throw. */
+  const reading = async <T>(run: () => T): Promise<T> => db.read(run);
+  const headOf = (conversation: string): { cid: number; head: number } | undefined => {
+    const row = findHead.get(conversation);
+    return row && { cid: integer(row, "cid"), head: integer(row, "head") };
+  };
+  const messagesOf = (conversation: string, rows: readonly Row[]): MessageRecord[] =>
+    rows.map((row) => codec.message(conversation, row));
+
+  const entries = (conversation: string, from: number, limit: number): { head: number; entries: Entry[] } => {
+    const found = headOf(conversation);
+    if (found === undefined) return { head: 0, entries: [] };
+    const rows = findEntries.all(found.cid, from, limit);
+    const whole = rows.map((row) => codec.entry(conversation, row));
+    return { head: found.head, entries: whole.flatMap((entry) => after(entry, from) ?? []) };
+  };
+
+  const messages = (conversation: string, page: { before?: string | undefined; limit: number }) => {
+    const found = headOf(conversation);
+    const { before, limit } = page;
+    if (found === undefined) {
+      return before === undefined ? { head: 0, messages: [], more: false, running: [] } : undefined;
+    }
+    const { cid, head } = found;
+    const place = before === undefined ? undefined : findPlace.get(cid, before);
+    if (before !== undefined && place === undefined) return undefined;
+    const end = place === undefined ? Number.MAX_SAFE_INTEGER : integer(place, "place");
+    const rows = findPage.all(cid, end, limit + 1);
+    const running = findRunning.all(cid).map((row) => turnOf({ ...row, conversation }));
+    const newest = messagesOf(conversation, rows.slice(0, limit));
+    return { head, messages: newest.reverse(), more: rows.length > limit, running };
+  };
+
+  return {
+    conversation: (id) =>
+      reading((): ConversationRecord | undefined => {
+        const row = findConversation.get(id);
+        return row && codec.conversation(row);
+      }),
+    entries: (conversation, from, limit) => reading(() => entries(conversation, from, limit)),
+    messages: (conversation, page) => reading(() => messages(conversation, page)),
+    path: (conversation, message, limit) =>
+      reading(() => {
+        const found = headOf(conversation);
+        return found === undefined ? [] : messagesOf(conversation, findPath.all(found.cid, message, limit));
+      }),
+    list: (user, page) => reading(() => list(user, page)),
+  };
+}

@@ -1,0 +1,111 @@
+// Owns the putting together of a server with its adapters: what `main.ts` runs and what other programs embed. Reads no environment.
+import { mkdirSync } from "node:fs";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { localBus } from "./adapters/embedded/bus.ts";
+import { plainVault } from "./adapters/embedded/plain-vault.ts";
+import { openStore } from "./adapters/embedded/store.ts";
+import { reject, type Limits } from "./protocol/index.ts";
+import { systemClock } from "./server/clock.ts";
+import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
+import { socketPath } from "./server/gate.ts";
+import { createHttpFace } from "./server/http.ts";
+import { plainPage } from "./server/page.ts";
+import type { Identity, Journal, Model, Users } from "./server/ports.ts";
+
+/** What a host is made of. Everything but the folder and the model has a default. Times in milliseconds. */
+export type HostOptions = {
+  /** The folder of the SQLite file; made if it is missing. */
+  readonly dataDir: string;
+  readonly model: Model;
+  readonly fallback?: Model | undefined;
+  /** Verifies ID tokens; without one only guests and sessions come in. */
+  readonly identity?: Identity | undefined;
+  /** Where the people are; the embedded store by default. */
+  readonly users?: Users | undefined;
+  readonly durability?: "process" | "disk";
+  readonly allowedOrigins?: readonly string[] | "*";
+  /** The server listens on a loopback address only. */
+  readonly loopback?: boolean;
+  /** Serves a page at `/`. */
+  readonly page?: boolean;
+  readonly journal?: Journal;
+  readonly node?: string;
+} & Partial<Omit<EngineSettings, "node" | "limits">> & { readonly limits?: Partial<Limits> };
+
+/** A running Throughline inside a Node HTTP server. */
+export type Host = {
+  /** Takes the upgrades of the socket's path on a server; all others are left to their owners. */
+  attach(server: Server): void;
+  /** Answers a request for a path of ours. false: it is not ours (call `next()`). */
+  request(request: IncomingMessage, response: ServerResponse): boolean;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  readonly ready: () => boolean;
+  /** Leaves within `graceMs` and closes the store. Running replies are finished, or go on at the next start. */
+  close(graceMs: number): Promise<void>;
+};
+
+const silent: Journal = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Opens the store and starts. Throws StoreRefusal where the store may not be used. */
+export async function createHost(options: HostOptions): Promise<Host> {
+  const clock = systemClock;
+  const node = options.node ?? `node-${clock.secret(6)}`;
+  const journal = options.journal ?? silent;
+  mkdirSync(options.dataDir, { recursive: true });
+  const store = openStore({
+    file: join(options.dataDir, "throughline.db"),
+    vault: plainVault,
+    durability: options.durability ?? "process",
+    clock,
+    node,
+  });
+  const settings: EngineSettings = {
+    ...defaultEngineSettings,
+    broken(failure) {
+      // After an I/O error nothing may be acked any more (ST09): the process ends, a restart reads what is true.
+      journal.error("store_broken", { error: failure instanceof Error ? failure.message : "unknown" });
+      process.exitCode = 1;
+      setImmediate(() => process.exit(1));
+    },
+    ...options,
+    limits: { ...defaultEngineSettings.limits, ...options.limits },
+    node,
+  };
+  const engine = createEngine(
+    {
+      log: store.log,
+      sessions: store.sessions,
+      users: options.users ?? store.users,
+      bus: localBus(),
+      clock,
+      journal,
+      identity: options.identity ?? { verify: () => Promise.resolve(reject("unauthorized")) },
+      model: options.model,
+      fallback: options.fallback,
+    },
+    settings,
+  );
+  const face = createHttpFace({
+    engine,
+    limits: settings.limits,
+    journal,
+    allowedOrigins: options.allowedOrigins ?? [],
+    loopback: options.loopback ?? false,
+    page: options.page === true ? plainPage({ model: options.model.name, version: settings.version, socketPath }) : undefined,
+  });
+  await engine.start();
+  return {
+    attach(server) {
+      server.on("upgrade", (request, socket, head) => void face.upgrade(request, socket, head));
+    },
+    request: face.request,
+    upgrade: face.upgrade,
+    ready: engine.ready,
+    async close(graceMs) {
+      await engine.drain(graceMs);
+      await store.close();
+    },
+  };
+}

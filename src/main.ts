@@ -1,0 +1,101 @@
+// Owns the process: settings from the environment, adapters, listening, signals. The only file that reads the environment.
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { oidcIdentity, firebaseIssuer, type TrustedIssuer } from "./adapters/identity/oidc.ts";
+import { pinoJournal } from "./adapters/journal/pino.ts";
+import { findModel } from "./adapters/models/find.ts";
+import { StoreRefusal } from "./adapters/embedded/refusal.ts";
+import { createHost } from "./host.ts";
+import { systemClock } from "./server/clock.ts";
+import { defaultEngineSettings } from "./server/engine.ts";
+import { problem } from "./server/http.ts";
+import { isLoopback } from "./setting-values.ts";
+import { readSettings, type Settings } from "./settings.ts";
+
+function refuse(lines: readonly string[]): never {
+  console.error(`Throughline does not start:\n${lines.map((line) => `  ${line}`).join("\n")}`);
+  process.exit(1);
+}
+
+const issuersOf = (settings: Settings): TrustedIssuer[] =>
+  settings.auth.flatMap((way): TrustedIssuer[] => {
+    const jwksUrl = settings.authJwksUrl;
+    if (way.kind === "guest") return [];
+    const emulator = settings.firebaseEmulator !== undefined;
+    return way.kind === "firebase"
+      ? [firebaseIssuer(way.project, jwksUrl === undefined ? { emulator } : { jwksUrl, emulator })]
+      : [{ kind: "oidc", issuer: way.issuer, audience: way.audience, jwksUrl }];
+  });
+
+async function main(): Promise<void> {
+  const read = readSettings(process.env);
+  if (!read.ok) return refuse(read.problems);
+  const { settings } = read;
+  const node = settings.nodeName ?? `node-${systemClock.secret(6)}`;
+  const journal = pinoJournal(settings.logLevel, node);
+  const found = await findModel(settings, { clock: systemClock, journal });
+  if ("refusal" in found) return refuse([found.refusal]);
+  const loopback = isLoopback(settings.host);
+
+  const host = await createHost({
+    dataDir: settings.dataDir,
+    model: found.model,
+    fallback: found.fallback,
+    identity: oidcIdentity({ issuers: issuersOf(settings), clock: systemClock, journal }),
+    durability: settings.durability,
+    allowedOrigins: settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,
+    loopback,
+    page: true,
+    journal,
+    node,
+    guests: settings.auth.some((way) => way.kind === "guest"),
+    sessionIdleMs: settings.sessionIdleMs,
+    sessionMaxMs: settings.sessionMaxMs,
+    systemPrompt: settings.systemPrompt,
+    call: {
+      ...defaultEngineSettings.call,
+      firstTokenMs: settings.modelFirstTokenMs,
+      betweenTokensMs: settings.modelBetweenTokensMs,
+    },
+    onCrash: settings.onCrash,
+  }).catch((error: unknown) => (error instanceof StoreRefusal ? refuse([error.message]) : Promise.reject(error)));
+
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2000 });
+  server.on("request", (request, response) => {
+    if (!host.request(request, response)) problem(response, 404, "not_found");
+  });
+  server.on("upgrade", (request, socket, head) => {
+    if (host.upgrade(request, socket, head)) return;
+    socket.on("error", () => socket.destroy());
+    socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  });
+  server.on("error", (error) => refuse([`HOST, PORT: cannot listen on ${settings.host}:${settings.port}: ${error.message}`]));
+  server.listen(settings.port, settings.host, () => {
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : settings.port;
+    const name = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
+    console.log(`Throughline is ready on http://${name}:${port}`);
+    console.log(`  model  ${found.model.name}${found.why === undefined ? "" : ` (${found.why})`}`);
+    console.log(`  data   ${join(settings.dataDir, "throughline.db")}`);
+    console.log("  another model: MODEL=openai:gpt-5-mini OPENAI_API_KEY=..., or OPENAI_BASE_URL=http://... for any OpenAI-compatible server");
+  });
+
+  let leaving = false;
+  const leave = (signal: string): void => {
+    if (leaving) return;
+    leaving = true;
+    journal.info("leaving", { signal });
+    server.close();
+    host
+      .close(settings.drainMs)
+      .then(() => process.exit(0))
+      .catch((error: unknown) => {
+        journal.error("leave_failed", { error: error instanceof Error ? error.name : "unknown" });
+        process.exit(1);
+      });
+  };
+  process.on("SIGTERM", () => leave("SIGTERM"));
+  process.on("SIGINT", () => leave("SIGINT"));
+}
+
+await main();

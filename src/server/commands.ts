@@ -1,0 +1,110 @@
+// Owns what each command of a signed-in socket does: decision, commit, answer. It knows no bytes and no socket.
+import { createHash } from "node:crypto";
+import { decideCommand, owned, type ChangingCommand } from "../domain/decide.ts";
+import { isRejection, type ConversationRecord, type Effect, type Work } from "../domain/records.ts";
+import { reject, type Command, type CommandOf, type Limits, type Rejection } from "../protocol/index.ts";
+import type { Committer } from "./committer.ts";
+import { listRow } from "./frames.ts";
+import type { Clock, Log } from "./ports.ts";
+import { wholeMessages } from "./replies.ts";
+import { leaseMs, type Turns } from "./turns.ts";
+
+export type CommandOptions = {
+  readonly log: Log;
+  readonly committer: Committer;
+  readonly clock: Clock;
+  readonly turns: Turns;
+  readonly limits: Limits;
+  readonly node: string;
+  readonly model: string;
+  /** False while this process leaves: no new turn begins here. */
+  readonly accepting: () => boolean;
+};
+
+/** What an ack says beside `type` and `id`. */
+export type Answer = Readonly<Record<string, unknown>>;
+
+/** Where a reader begins; `from` undefined: with a snapshot. */
+export type Opening = { readonly conversation: string; readonly from: number | undefined };
+
+export type Commands = {
+  change(user: string, command: ChangingCommand): Promise<Answer | Rejection>;
+  list(user: string, command: CommandOf<"conversation.list">): Promise<Answer | Rejection>;
+  history(user: string, command: CommandOf<"conversation.history">): Promise<Answer | Rejection>;
+  open(
+    user: string,
+    item: { conversation: string; seq?: number | undefined; epoch?: string | undefined },
+  ): Promise<{ answer: Answer; opening: Opening } | Rejection>;
+};
+
+/** Commands that start a turn. */
+const starting = new Set<Command["type"]>(["message.send", "message.edit", "turn.retry", "turn.continue"]);
+const historyMessages = 50;
+const listedConversations = 50;
+
+export function createCommands(options: CommandOptions): Commands {
+  const { log, committer, clock, turns, limits } = options;
+
+  const find = async (user: string, conversation: string): Promise<ConversationRecord | Rejection> =>
+    owned(await log.conversation(conversation), user);
+
+  const change = async (user: string, command: ChangingCommand): Promise<Answer | Rejection> => {
+    if (starting.has(command.type) && !options.accepting()) return reject("unavailable", { retryAfterMs: 1000 });
+    const now = clock.now();
+    const ids = { turn: clock.uuid(), reply: clock.uuid() };
+    const lease = { owner: options.node, leaseUntil: now + leaseMs };
+    const inner = decideCommand(command, { user, now, ...ids, model: options.model, ...lease, limits });
+    let effect: Effect | undefined;
+    const work: Work = {
+      ...inner,
+      key: { user, id: command.id, hash: hashOf(command) },
+      decide(view) {
+        const decided = inner.decide(view);
+        effect = isRejection(decided) ? undefined : decided;
+        return decided;
+      },
+    };
+    const outcome = await committer.submit(work);
+    if (!outcome.ok) return outcome.rejection;
+    if (!outcome.repeated) {
+      for (const turn of effect?.turns ?? []) if (turn.status === "running") turns.begin(turn);
+    }
+    return outcome.answer;
+  };
+
+  return {
+    change,
+    async list(user, command) {
+      const page = await log.list(user, {
+        cursor: command.cursor,
+        limit: command.limit ?? listedConversations,
+        query: command.query,
+        archived: command.archived ?? false,
+      });
+      const conversations = page.conversations.map(listRow);
+      return page.cursor === undefined ? { conversations } : { conversations, cursor: page.cursor };
+    },
+    async history(user, command) {
+      const record = await find(user, command.conversation);
+      if (isRejection(record)) return record;
+      const { conversation, before, limit } = command;
+      const page = await log.messages(conversation, { before, limit: limit ?? historyMessages });
+      if (page === undefined) return reject("not_found", { field: "before" });
+      const messages = await wholeMessages(log, conversation, page.messages, page.head);
+      return { messages, more: page.more };
+    },
+    async open(user, { conversation, seq, epoch }) {
+      const record = await find(user, conversation);
+      if (isRejection(record)) return record;
+      const known = seq !== undefined && seq >= 0 && seq <= record.head && (epoch === undefined || epoch === log.epoch);
+      const opening = { conversation, from: known ? seq : undefined };
+      return { answer: { conversation, seq: record.head, epoch: log.epoch }, opening };
+    },
+  };
+}
+
+/** The content of a command without its id: what a repeated id is compared by. */
+function hashOf(command: ChangingCommand): string {
+  const { id: _, ...content } = command;
+  return createHash("sha256").update(JSON.stringify(content)).digest("base64url");
+}

@@ -1,0 +1,181 @@
+// Owns the putting together of one server process: parts in, sockets served, drain. It knows no HTTP and no adapter.
+import { defaultLimits, type Limits } from "../protocol/index.ts";
+import { createCommands } from "./commands.ts";
+import { createCommitter } from "./committer.ts";
+import { createHub } from "./hub.ts";
+import type { CallLimits } from "./model-call.ts";
+import { createModelPool } from "./model-pool.ts";
+import type { Bus, Clock, Identity, Journal, Log, Model, Sessions, Users } from "./ports.ts";
+import { createDoorman } from "./sessions.ts";
+import { createSocket, type Socket } from "./socket.ts";
+import { createTails } from "./tails.ts";
+import { createTurns } from "./turns.ts";
+import type { Wire, WireEvents } from "./wire.ts";
+
+/** The parts of a server; every one is a port. */
+export type EngineParts = {
+  readonly log: Log;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly identity: Identity;
+  readonly users: Users;
+  readonly sessions: Sessions;
+  readonly model: Model;
+  readonly fallback?: Model | undefined;
+};
+
+/** Numbers and choices. Times in milliseconds, lengths in characters. */
+export type EngineSettings = {
+  readonly node: string;
+  readonly version: string;
+  readonly guests: boolean;
+  readonly limits: Limits;
+  readonly heartbeatMs: number;
+  readonly authMs: number;
+  readonly sessionIdleMs: number;
+  readonly sessionMaxMs: number;
+  readonly systemPrompt: string;
+  readonly contextLength: number;
+  readonly call: CallLimits;
+  readonly onCrash: "continue" | "restart" | "interrupt";
+  /** Called when the store can no longer be trusted: the process has to end. */
+  readonly broken: (failure: unknown) => void;
+};
+
+export const defaultEngineSettings = {
+  version: "0.1.0",
+  guests: true,
+  limits: defaultLimits,
+  heartbeatMs: 25_000,
+  authMs: 10_000,
+  sessionIdleMs: 7 * 24 * 3_600_000,
+  sessionMaxMs: 30 * 24 * 3_600_000,
+  systemPrompt:
+    "You are a helpful assistant. Answer in the language of the person who asks. Use Markdown where it helps.",
+  contextLength: 400_000,
+  call: { firstTokenMs: 60_000, betweenTokensMs: 30_000, wholeMs: 30 * 60_000, outputLength: 1_000_000 },
+  onCrash: "continue",
+} as const satisfies Partial<EngineSettings>;
+
+export type Engine = {
+  /** Takes up what an earlier process left. Sockets may be accepted from then on. */
+  start(): Promise<void>;
+  /** Serves a socket. */
+  accept(wire: Wire): WireEvents;
+  readonly sockets: () => number;
+  /** Ready for new work: started and not leaving. */
+  readonly ready: () => boolean;
+  /** Leaves: no new work, running replies finished or handed over, sockets closed spread over the time left, within `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+};
+
+/** Answers of commands are kept this long (ms). */
+const answersKept = 24 * 3_600_000;
+
+export function createEngine(parts: EngineParts, settings: EngineSettings): Engine {
+  const { log, bus, clock, journal } = parts;
+  const { node, limits } = settings;
+  let phase: "starting" | "ready" | "draining" = "starting";
+  const sockets = new Set<Socket>();
+
+  const committer = createCommitter({
+    log,
+    clock,
+    journal,
+    broken: settings.broken,
+    published(work, outcome) {
+      const first = outcome.entries[0];
+      const head = outcome.entries.at(-1)?.last;
+      if (first === undefined || head === undefined) return;
+      const { conversation } = work;
+      const { entries } = outcome;
+      bus.publish(`conversation/${conversation}`, { kind: "entries", conversation, head, entries });
+      // Pieces of replies change no row of the list; everything else does.
+      if (first.event.kind === "reply.appended" || first.event.kind === "reply.part") return;
+      turns.noticed(
+        conversation,
+        entries.map((entry) => entry.event),
+      );
+      const user = outcome.conversation?.user;
+      if (user !== undefined) bus.publish(`user/${user}`, { kind: "row", user, conversation });
+    },
+  });
+  const models = createModelPool(parts.model, parts.fallback, clock);
+  const { onCrash, systemPrompt, contextLength, call } = settings;
+  const making = { log, committer, clock, journal, models, bus, node };
+  const turns = createTurns({ ...making, onCrash, systemPrompt, contextLength, call });
+  const accepting = (): boolean => phase === "ready";
+  const model = parts.model.name;
+  const commands = createCommands({ log, committer, clock, turns, limits, node, model, accepting });
+  const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = settings;
+  const people = { identity: parts.identity, users: parts.users, sessions: parts.sessions };
+  const doorman = createDoorman({ clock, ...people, guests: settings.guests, idleMs, maxMs });
+  const socketOptions = {
+    clock,
+    log,
+    bus,
+    journal,
+    doorman,
+    commands,
+    tails: createTails(bus),
+    hub: createHub({ bus, log, clock }),
+    limits,
+    node,
+    version: settings.version,
+    heartbeatMs: settings.heartbeatMs,
+    authMs: settings.authMs,
+    idleMs,
+    maxMs,
+  };
+
+  const every = (ms: number, act: () => void): void => {
+    clock.after(ms, () => {
+      act();
+      every(ms, act);
+    });
+  };
+
+  return {
+    async start() {
+      await turns.recover();
+      phase = "ready";
+      every(settings.heartbeatMs, () => {
+        for (const socket of sockets) socket.beat();
+      });
+      every(1000, () => {
+        for (const socket of sockets) socket.tick();
+      });
+      every(3_600_000, () => {
+        log.forget(clock.now() - answersKept).catch(() => journal.warn("forget_failed"));
+      });
+    },
+    accept(wire) {
+      const socket = createSocket(socketOptions, wire, () => sockets.delete(socket));
+      sockets.add(socket);
+      return socket;
+    },
+    sockets: () => sockets.size,
+    ready: () => phase === "ready",
+    async drain(graceMs) {
+      phase = "draining";
+      const deadline = clock.monotonic() + graceMs;
+      // A little of the time is kept for closing; few sockets need little.
+      const spread = Math.min(graceMs / 3, sockets.size * 5);
+      for (const socket of sockets) socket.notifyDraining(Math.round(clock.random() * spread));
+      const finishing = Math.max(0, deadline - clock.monotonic() - spread - 500);
+      await Promise.race([turns.idle(), new Promise<void>((resolve) => void clock.after(finishing, resolve))]);
+      await turns.handOver();
+      const closing = [...sockets].map(
+        (socket) =>
+          new Promise<void>((resolve) => {
+            clock.after(clock.random() * spread, () => {
+              socket.close(1012);
+              resolve();
+            });
+          }),
+      );
+      await Promise.all(closing);
+    },
+  };
+}

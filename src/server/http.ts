@@ -1,0 +1,142 @@
+// Owns the HTTP face: upgrades to sockets, health, the page at `/`. It knows no command and no conversation.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import { closeCodes, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
+import type { Engine } from "./engine.ts";
+import {
+  hasCredential,
+  offersOnlyOtherVersions,
+  refuseUpgrade,
+  socketPath,
+  subprotocol,
+  targetOf,
+  type GateOptions,
+  type Refusal,
+} from "./gate.ts";
+import type { Journal } from "./ports.ts";
+import { wireOf } from "./wire.ts";
+
+export type HttpOptions = GateOptions & {
+  readonly engine: Engine;
+  readonly limits: Limits;
+  readonly journal: Journal;
+  /** The HTML served at `/`; undefined: `/` belongs to somebody else. */
+  readonly page: string | undefined;
+};
+
+export type HttpFace = {
+  /** Answers a request if its path is one of ours; false: it is somebody else's. */
+  request(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Takes an upgrade if its path is ours; false: it is somebody else's. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+};
+
+/** Sockets that one process serves at most; beyond it upgrades are turned away with a time to wait. */
+const mostSockets = 30_000;
+/** Fragments of one message, and how long (ms) a peer has to answer a close frame. */
+const framing = { maxFragments: 1024, maxBufferedChunks: 16_384, closeTimeout: 4000, maxPendingAutoPongs: 60 };
+
+const pageHeaders = {
+  "Content-Type": "text/html; charset=utf-8",
+  "Content-Security-Policy":
+    "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "no-referrer",
+  "Cache-Control": "no-cache",
+};
+
+export function createHttpFace(options: HttpOptions): HttpFace {
+  const { engine, limits, journal } = options;
+  const sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: limits.frameBytes,
+    ...framing,
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+  });
+  // `ws` answers a bad handshake by itself; it must not throw for want of a listener.
+  sockets.on("wsClientError", (_error, socket) => socket.destroy());
+
+  const routes: Record<string, (response: ServerResponse) => void> = {
+    "/healthz": (response) => text(response, 200, "ok"),
+    "/readyz": (response) => (engine.ready() ? text(response, 200, "ready") : text(response, 503, "not ready")),
+  };
+  if (options.page !== undefined) {
+    routes["/"] = (response) => void response.writeHead(200, pageHeaders).end(options.page);
+  }
+
+  return {
+    request(request, response) {
+      const url = targetOf(request);
+      if (url === undefined) {
+        problem(response, 400, "invalid");
+        return true;
+      }
+      if (url.pathname === socketPath) {
+        refuse(response, request.method === "GET" ? upgradeRequired : methodNotAllowed);
+        return true;
+      }
+      const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
+      if (route === undefined) return false;
+      if (hasCredential(url)) problem(response, 400, "invalid");
+      else if (request.method !== "GET" && request.method !== "HEAD") refuse(response, methodNotAllowed);
+      else route(response);
+      return true;
+    },
+    upgrade(request, socket, head) {
+      const url = targetOf(request);
+      if (url?.pathname !== socketPath) return false;
+      socket.on("error", () => socket.destroy());
+      const refusal = refuseUpgrade(request, url, options) ?? refuseLoad();
+      if (refusal !== undefined) {
+        journal.info("upgrade_refused", { status: refusal.status });
+        refuseSocket(socket, refusal);
+        return true;
+      }
+      sockets.handleUpgrade(request, socket, head, (ws) => {
+        if (offersOnlyOtherVersions(request))
+          return ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
+        wireOf(ws, socket, (wire) => engine.accept(wire));
+      });
+      return true;
+    },
+  };
+
+  function refuseLoad(): Refusal | undefined {
+    if (engine.ready() && engine.sockets() < mostSockets) return undefined;
+    return { status: 503, reason: "Service Unavailable", headers: { "Retry-After": "1" } };
+  }
+}
+
+const methodNotAllowed: Refusal = { status: 405, reason: "Method Not Allowed", headers: { Allow: "GET, HEAD" } };
+const upgradeRequired: Refusal = {
+  status: 426,
+  reason: "Upgrade Required",
+  headers: { Upgrade: "websocket", "Sec-WebSocket-Version": "13" },
+};
+
+function text(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" }).end(body);
+}
+
+/** Answers with `application/problem+json`. Source: RFC 9457. */
+export function problem(response: ServerResponse, status: number, code: ErrorCode): void {
+  const { message } = reject(code);
+  const body = JSON.stringify({ type: "about:blank", title: message, status, code });
+  response.writeHead(status, { "Content-Type": "application/problem+json", "Cache-Control": "no-store" }).end(body);
+}
+
+function refuse(response: ServerResponse, { status, headers }: Refusal): void {
+  for (const [name, value] of Object.entries(headers ?? {})) response.setHeader(name, value);
+  problem(response, status, "invalid");
+}
+
+function refuseSocket(socket: Duplex, { status, reason, headers }: Refusal): void {
+  const lines = Object.entries({ ...headers, Connection: "close", "Content-Length": "0" }).map(
+    ([k, v]) => `${k}: ${v}`,
+  );
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join("\r\n")}\r\n\r\n`);
+  socket.once("finish", () => socket.destroy());
+}

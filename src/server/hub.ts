@@ -1,0 +1,83 @@
+// Owns which sockets a person has here: rows of the list to those that asked, and the end of sessions to all. It sends no answer.
+import type { Log, Bus, Clock } from "./ports.ts";
+import { encodeRow } from "./frames.ts";
+
+/** A signed-in socket, as the hub sees it. */
+export type Member = {
+  readonly session: string;
+  /** True once it has asked for the list. */
+  listening(): boolean;
+  send(frame: string): void;
+  end(): void;
+};
+
+export type Hub = { join(user: string, member: Member): () => void };
+
+/** A row is told at most this often (ms). */
+const rowEvery = 1000;
+
+type Person = { readonly members: Set<Member>; readonly stop: () => void; readonly rows: Map<string, Row> };
+type Row = { lastAt: number; cancel: (() => void) | undefined };
+
+export function createHub(options: { bus: Bus; log: Log; clock: Clock }): Hub {
+  const { bus, log, clock } = options;
+  const people = new Map<string, Person>();
+
+  const tell = async (user: string, conversation: string): Promise<void> => {
+    const [record, page] = await Promise.all([
+      log.conversation(conversation),
+      log.messages(conversation, { limit: 1 }),
+    ]);
+    if (record === undefined || record.user !== user) return;
+    const frame = encodeRow(record, page?.running[0]?.id);
+    for (const member of people.get(user)?.members ?? []) if (member.listening()) member.send(frame);
+  };
+
+  /** Tells a row now, or when its second is over: the newest state then. */
+  const rowChanged = (user: string, person: Person, conversation: string): void => {
+    if (![...person.members].some((member) => member.listening())) return;
+    const row = person.rows.get(conversation) ?? { lastAt: Number.NEGATIVE_INFINITY, cancel: undefined };
+    person.rows.set(conversation, row);
+    if (row.cancel !== undefined) return;
+    const wait = Math.max(0, row.lastAt + rowEvery - clock.monotonic());
+    row.cancel = clock.after(wait, () => {
+      row.lastAt = clock.monotonic();
+      // Kept for a second so that a storm of changes stays one row a second, then forgotten.
+      row.cancel = undefined;
+      clock.after(rowEvery, () => {
+        if (row.cancel === undefined && clock.monotonic() - row.lastAt >= rowEvery) person.rows.delete(conversation);
+      });
+      tell(user, conversation).catch(() => undefined);
+    });
+  };
+
+  const endSessions = (person: Person, session: string | undefined): void => {
+    for (const member of [...person.members]) if (session === undefined || member.session === session) member.end();
+  };
+
+  const meet = (user: string): Person => {
+    const known = people.get(user);
+    if (known !== undefined) return known;
+    const stop = bus.subscribe(`user/${user}`, (hint) => {
+      if (hint.kind === "row") rowChanged(user, person, hint.conversation);
+      else if (hint.kind === "session-ended") endSessions(person, hint.session);
+    });
+    const person: Person = { members: new Set(), stop, rows: new Map() };
+    people.set(user, person);
+    return person;
+  };
+
+  return {
+    join(user, member) {
+      const person = meet(user);
+      person.members.add(member);
+      return () => {
+        person.members.delete(member);
+        if (person.members.size > 0 || people.get(user) !== person) return;
+        people.delete(user);
+        person.stop();
+        for (const row of person.rows.values()) row.cancel?.();
+      };
+    },
+  };
+}

@@ -1,0 +1,130 @@
+// Owns one call of a model: pulls pieces into the writer, watches silence, size and time. It never ends a turn.
+import type { ErrorCode, Usage } from "../protocol/index.ts";
+import { ModelFailure, type Clock, type Model, type ModelPiece, type ModelRequest } from "./ports.ts";
+import type { Writer } from "./writer.ts";
+
+/** Bounds of one call: milliseconds of silence before the first piece and between pieces, of the whole; characters of text. */
+export type CallLimits = {
+  readonly firstTokenMs: number;
+  readonly betweenTokensMs: number;
+  readonly wholeMs: number;
+  readonly outputLength: number;
+};
+
+export type CallResult =
+  | { readonly kind: "completed"; readonly usage: Usage | undefined }
+  | { readonly kind: "aborted" }
+  | {
+      readonly kind: "failed";
+      readonly code: ErrorCode;
+      readonly retryable: boolean;
+      readonly retryAfterMs?: number | undefined;
+      readonly detail: string;
+    };
+
+/** What interrupts a call from within. */
+class CallLimit extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, detail: string) {
+    super(detail);
+    this.code = code;
+  }
+}
+
+/** Calls the model and feeds the writer until the end, a failure or `signal`. Never throws. */
+export async function callModel(options: {
+  model: Model;
+  request: ModelRequest;
+  writer: Writer;
+  limits: CallLimits;
+  clock: Clock;
+  signal: AbortSignal;
+}): Promise<CallResult> {
+  const { model, request, writer, limits, clock, signal } = options;
+  if (signal.aborted) return { kind: "aborted" };
+  const inner = new AbortController();
+  let interrupt: (reason: unknown) => void = () => undefined;
+  let interrupted: unknown;
+  const abort = (reason: unknown): void => {
+    interrupted ??= reason;
+    inner.abort();
+    interrupt(interrupted);
+  };
+  const onAbort = (): void => abort(signal);
+  signal.addEventListener("abort", onAbort);
+  const began = clock.monotonic();
+  let lastAt = began;
+  let waiting = true;
+  let produced = false;
+  let usage: Usage | undefined;
+
+  // One timer for all silences: it looks when it fires and sets itself again, so that a piece costs no timer.
+  let cancelWatch: () => void = () => undefined;
+  const watch = (): void => {
+    const now = clock.monotonic();
+    const allowed = produced ? limits.betweenTokensMs : limits.firstTokenMs;
+    const silent = waiting ? now - lastAt : 0;
+    if (silent >= allowed) return abort(new CallLimit("model_timeout", `silent for ${Math.round(silent)} ms`));
+    const whole = limits.wholeMs - (now - began);
+    if (whole <= 0) return abort(new CallLimit("model_timeout", "the whole reply took too long"));
+    cancelWatch = clock.after(Math.max(1, Math.min(allowed - silent, limits.betweenTokensMs, whole)), watch);
+  };
+  watch();
+
+  let iterator: AsyncIterator<ModelPiece | readonly ModelPiece[]> | undefined;
+  try {
+    iterator = model.stream(request, inner.signal)[Symbol.asyncIterator]();
+    const source = iterator;
+    for (;;) {
+      lastAt = clock.monotonic();
+      waiting = true;
+      const next = await new Promise<IteratorResult<ModelPiece | readonly ModelPiece[]>>((resolve, reject) => {
+        interrupt = reject;
+        if (interrupted !== undefined) reject(interrupted);
+        else source.next().then(resolve, reject);
+      });
+      waiting = false;
+      if (next.done === true) break;
+      const pieces: readonly ModelPiece[] = isMany(next.value) ? next.value : [next.value];
+      for (const piece of pieces) {
+        if (piece.type === "usage") usage = { ...usage, ...piece.usage };
+        else writer.add(piece);
+      }
+      if (pieces.length > 0) produced = true;
+      writer.offer();
+      if (writer.textLength() > limits.outputLength) throw new CallLimit("too_large", "the reply is too long");
+      if (!writer.hasRoom()) await writer.room();
+      if (interrupted !== undefined) throw interrupted;
+    }
+    return { kind: "completed", usage };
+  } catch (error) {
+    inner.abort();
+    return outcomeOf(interrupted ?? error, signal);
+  } finally {
+    cancelWatch();
+    signal.removeEventListener("abort", onAbort);
+    closeQuietly(iterator);
+  }
+}
+
+const isMany = (value: ModelPiece | readonly ModelPiece[]): value is readonly ModelPiece[] => Array.isArray(value);
+
+function outcomeOf(error: unknown, signal: AbortSignal): CallResult {
+  if (error === signal || signal.aborted) return { kind: "aborted" };
+  if (error instanceof CallLimit) {
+    const { code, message: detail } = error;
+    return { kind: "failed", code, retryable: code === "model_timeout", detail };
+  }
+  if (error instanceof ModelFailure) {
+    const { code, retryable, retryAfterMs, message: detail } = error;
+    return { kind: "failed", code, retryable, retryAfterMs, detail };
+  }
+  const detail = error instanceof Error ? error.name : "unknown";
+  return { kind: "failed", code: "model_unavailable", retryable: true, detail };
+}
+
+/** Lets a generator clean up. One that ignores its signal may hang in there: nobody waits for it. */
+function closeQuietly(iterator: AsyncIterator<unknown> | undefined): void {
+  const ignore = (): void => undefined;
+  iterator?.return?.().then(ignore, ignore);
+}

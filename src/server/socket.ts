@@ -1,0 +1,291 @@
+// Owns one socket's life: frames in order through the state machine, answers out, its end. It decides nothing about conversations.
+import { receiveFrame, tick, type SocketState, type Speaker, type Step } from "../domain/session.ts";
+import { isRejection } from "../domain/records.ts";
+import { closeCodes, decode, encodeAck, encodeError, reject, stamp } from "../protocol/index.ts";
+import type { CloseCode, Command, CommandOf, Limits, Rejection } from "../protocol/index.ts";
+import type { Commands } from "./commands.ts";
+import { encodeNotice } from "./frames.ts";
+import type { Hub } from "./hub.ts";
+import { createBudget } from "./outlet.ts";
+import type { Bus, Clock, Journal, Log } from "./ports.ts";
+import { createReaders } from "./readers.ts";
+import type { Doorman } from "./sessions.ts";
+import type { Tails } from "./tails.ts";
+import type { Wire, WireEvents } from "./wire.ts";
+
+export type SocketOptions = {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly bus: Bus;
+  readonly journal: Journal;
+  readonly doorman: Doorman;
+  readonly commands: Commands;
+  readonly tails: Tails;
+  readonly hub: Hub;
+  readonly limits: Limits;
+  readonly node: string;
+  readonly version: string;
+  readonly heartbeatMs: number;
+  readonly authMs: number;
+  readonly idleMs: number;
+  readonly maxMs: number;
+};
+
+/** A socket as the engine holds it. */
+export type Socket = WireEvents & {
+  /** Once a heartbeat: pings, and drops a peer that answered none for two. */
+  beat(): void;
+  /** Once a second: ends of tokens and sessions. */
+  tick(): void;
+  notifyDraining(afterMs: number): void;
+  close(code: CloseCode): void;
+  readonly state: () => SocketState["kind"];
+};
+
+/** Frames that wait for their turn before the socket is no longer read. */
+const queuedFrames = 64;
+/** Control frames a second, and at once, before the socket is closed. */
+const controlRate = 50;
+const controlBurst = 200;
+/** How long (ms) a peer has to finish the closing handshake. */
+const closeMs = 4000;
+
+export function createSocket(options: SocketOptions, wire: Wire, gone: () => void): Socket {
+  const { clock, doorman, commands, limits, journal } = options;
+  let state: SocketState = { kind: "waiting" };
+  const queue: { text: string; bytes: number }[] = [];
+  let busy = false;
+  let paused = false;
+  let listening = false;
+  let leave: () => void = () => undefined;
+  let missed = 0;
+  let control = { tokens: controlBurst, at: clock.monotonic() };
+  let cancelClose: () => void = () => undefined;
+  const budget = createBudget(wire, clock, () => drop());
+  const viewerFailed = (error: unknown): void => {
+    journal.error("viewer_failed", { error: error instanceof Error ? error.name : "unknown" });
+    close(1011);
+  };
+  const readers = createReaders({ log: options.log, tails: options.tails, outlet: budget, failed: viewerFailed });
+  const cancelAuth = clock.after(options.authMs, () => close(4408));
+
+  const release = (): void => {
+    state = { kind: "closed" };
+    queue.length = 0;
+    cancelAuth();
+    leave();
+    readers.closeAll();
+    budget.close();
+  };
+  const close = (code: CloseCode, reason: string = closeCodes[code].meaning): void => {
+    if (state.kind === "closed") return;
+    release();
+    // A socket that is not read would never see the peer's close frame.
+    if (paused) wire.resume();
+    cancelClose = clock.after(closeMs, () => wire.terminate());
+    wire.close(code, reason);
+  };
+  /** A reader that does not read would not take a close frame either. */
+  const drop = (): void => {
+    if (state.kind === "closed") return;
+    journal.info("slow_reader_dropped");
+    close(1013);
+    wire.terminate();
+  };
+
+  const answerError = (id: string | undefined, rejection: Rejection): void => budget.send(encodeError(id, rejection));
+  const answer = (id: string, result: object | Rejection): void => {
+    if (isRejection(result)) answerError(id, result);
+    else budget.send(encodeAck(id, result));
+  };
+
+  const perform = async (step: Step): Promise<void> => {
+    switch (step.do) {
+      case "ignore":
+        return;
+      case "answer":
+        return answerError(step.id, step.rejection);
+      case "close":
+        if (step.rejection !== undefined) answerError(step.id, step.rejection);
+        return close(step.code);
+      case "authenticate":
+        return authenticate(step.command);
+      case "handle":
+        return handle(step.command, step.speaker);
+      default:
+        return step satisfies never;
+    }
+  };
+
+  const authenticate = async (command: CommandOf<"auth">): Promise<void> => {
+    cancelAuth();
+    const admission = await doorman.admit(command);
+    if (state.kind !== "waiting") return;
+    if (!admission.ok) {
+      answerError(command.id, admission.rejection);
+      return close(admission.close);
+    }
+    const { speaker, user, session } = admission;
+    state = { kind: "open", speaker, malformed: 0 };
+    leave = options.hub.join(speaker.user, {
+      session: speaker.session,
+      listening: () => listening,
+      send: (frame) => budget.send(frame),
+      end: () => close(4410),
+    });
+    const { heartbeatMs, version, node, log } = options;
+    const server = { version, node };
+    const now = stamp(clock.now());
+    answer(command.id, { session, user, server, heartbeatMs, limits, now, epoch: log.epoch });
+    for (const item of command.open ?? []) await openOne(speaker.user, item, undefined);
+  };
+
+  const openOne = async (
+    user: string,
+    item: { conversation: string; seq?: number | undefined; epoch?: string | undefined },
+    id: string | undefined,
+  ): Promise<void> => {
+    if (!readers.has(item.conversation) && readers.count() >= limits.openConversations) {
+      const detail = `At most ${limits.openConversations} conversations may be open at once.`;
+      return answerError(id, reject("too_large", { field: "conversation", detail }));
+    }
+    const found = await commands.open(user, item);
+    if (isClosed()) return;
+    if (isRejection(found)) {
+      if (id !== undefined) answerError(id, found);
+      else budget.send(JSON.stringify({ type: "error", error: found, conversation: item.conversation }));
+      return;
+    }
+    if (id !== undefined) answer(id, found.answer);
+    readers.open(found.opening);
+  };
+  const isClosed = (): boolean => state.kind === "closed";
+
+  const handle = async (command: Exclude<Command, { type: "auth" }>, speaker: Speaker): Promise<void> => {
+    const { user } = speaker;
+    if (command.type !== "ping") know(doorman.seen(speaker));
+    switch (command.type) {
+      case "ping":
+        return answer(command.id, { now: stamp(clock.now()) });
+      case "auth.refresh":
+        return refresh(command, speaker);
+      case "auth.logout":
+        await doorman.logout(speaker, command.everywhere ?? false);
+        answer(command.id, {});
+        options.bus.publish(`user/${user}`, {
+          kind: "session-ended",
+          user,
+          ...(command.everywhere === true ? {} : { session: speaker.session }),
+        });
+        return close(4410);
+      case "conversation.list":
+        listening = true;
+        return answer(command.id, await commands.list(user, command));
+      case "conversation.history":
+        return answer(command.id, await commands.history(user, command));
+      case "conversation.open":
+        return openOne(user, command, command.id);
+      case "conversation.close":
+        readers.close(command.conversation);
+        return answer(command.id, {});
+      default:
+        return answer(command.id, await commands.change(user, command));
+    }
+  };
+
+  const refresh = async (command: CommandOf<"auth.refresh">, speaker: Speaker): Promise<void> => {
+    const refreshed = await doorman.refresh(speaker, command.token);
+    if (isRejection(refreshed)) return answerError(command.id, refreshed);
+    know(refreshed.speaker);
+    answer(command.id, { session: refreshed.session });
+  };
+  const know = (speaker: Speaker): void => {
+    if (state.kind === "open") state = { ...state, speaker };
+  };
+
+  /** One frame after the other, in the order in which they came. */
+  const pump = async (): Promise<void> => {
+    if (busy) return;
+    busy = true;
+    for (let next = queue.shift(); next !== undefined && !isClosed(); next = queue.shift()) {
+      try {
+        if (state.kind === "waiting" && next.bytes > limits.authBytes) close(1009);
+        else {
+          const received = receiveFrame(state, decode(next.text, limits));
+          state = received.state;
+          await perform(received.step);
+        }
+      } catch (error) {
+        // A bug of ours: the connection and everybody else go on (JS12).
+        const ref = clock.uuid();
+        journal.error("handler_failed", { ref, error: error instanceof Error ? error.name : "unknown" });
+        answerError(idOf(next.text), reject("internal", { detail: `Something went wrong on the server (${ref}).` }));
+      }
+      flow();
+    }
+    busy = false;
+  };
+  const idOf = (text: string): string | undefined => {
+    const decoded = decode(text, limits);
+    return decoded.ok ? decoded.command.id : decoded.id;
+  };
+
+  /** Reads no more while much waits, in or out; reads again when it is done. */
+  const flow = (): void => {
+    const full = queue.length >= queuedFrames || !budget.hasRoom();
+    if (full === paused || isClosed()) return;
+    paused = full;
+    if (full) wire.pause();
+    else wire.resume();
+  };
+
+  return {
+    text(frame, bytes) {
+      missed = 0;
+      if (isClosed()) return;
+      queue.push({ text: frame, bytes });
+      void pump();
+      flow();
+    },
+    binary: () => close(1003),
+    control(kind) {
+      missed = 0;
+      if (kind === "pong" && isClosed()) return;
+      const now = clock.monotonic();
+      const tokens = Math.min(controlBurst, control.tokens + ((now - control.at) / 1000) * controlRate) - 1;
+      control = { tokens, at: now };
+      if (tokens < 0) close(4429, "1");
+    },
+    drained() {
+      budget.drained();
+      flow();
+    },
+    closed() {
+      cancelClose();
+      release();
+      gone();
+    },
+    beat() {
+      if (isClosed()) return;
+      if (missed >= 2) {
+        release();
+        return wire.terminate();
+      }
+      missed++;
+      wire.ping();
+    },
+    tick() {
+      if (state.kind !== "open") return;
+      const { speaker } = state;
+      const { idleMs, maxMs } = options;
+      const due = tick(speaker, { now: clock.now(), idleMs, maxMs });
+      if (due === "nothing") return;
+      if (due !== "warn") return close(due.close);
+      know({ ...speaker, warned: true });
+      budget.send(encodeNotice("token_expiring", { at: stamp(speaker.tokenExpiresAt ?? clock.now()) }));
+    },
+    notifyDraining: (afterMs) => budget.send(encodeNotice("draining", { afterMs })),
+    close,
+    state: () => state.kind,
+  };
+}

@@ -1,0 +1,138 @@
+// Owns the turns that this process makes: start, stop, lease, take-over, settling, hand-over. One generation per turn and fence.
+import type { TurnRecord } from "../domain/records.ts";
+import { finishTurn, settle } from "../domain/turn.ts";
+import { reject, type Event } from "../protocol/index.ts";
+import { generate, type GenerationOptions } from "./generation.ts";
+import type { Bus } from "./ports.ts";
+import { readMessage } from "./replies.ts";
+
+export type TurnOptions = Omit<GenerationOptions, "exclusively"> & {
+  readonly bus: Bus;
+  /** The name of this process: the owner of its leases. */
+  readonly node: string;
+  readonly onCrash: "continue" | "restart" | "interrupt";
+};
+
+/** A lease lasts this long (ms) and is renewed three times in that time; G7 allows 15 s in all. */
+export const leaseMs = 9_000;
+
+export type Turns = {
+  /** Takes up what an earlier process left, then watches leases. */
+  recover(): Promise<void>;
+  begin(turn: TurnRecord): void;
+  /** Looks at events of a commit: a turn that ended, or whose conversation is gone, is aborted and settled. */
+  noticed(conversation: string, events: readonly Event[]): void;
+  /** How many replies are being made here. */
+  active(): number;
+  /** Resolves when none is being made. */
+  idle(): Promise<void>;
+  /** Stops making replies without ending them and gives up their leases: another process goes on. */
+  handOver(): Promise<void>;
+};
+
+type Active = { readonly conversation: string; readonly abort: AbortController; readonly done: Promise<void> };
+
+export function createTurns(options: TurnOptions): Turns {
+  const { log, committer, clock, journal, bus, node } = options;
+  const active = new Map<string, Active>();
+  let rewriting: Promise<void> = Promise.resolve();
+  let leaving = false;
+
+  const exclusively = (rewrite: () => Promise<void>): Promise<void> => {
+    const next = rewriting.then(rewrite).catch((error: unknown) => {
+      journal.error("rewrite_failed", { error: error instanceof Error ? error.name : "unknown" });
+    });
+    rewriting = next;
+    return next;
+  };
+
+  const run = (turn: TurnRecord, resume: "first" | "continue" | "restart"): void => {
+    if (leaving || active.has(turn.id)) return;
+    const abort = new AbortController();
+    const making = generate({ ...options, exclusively }, turn, resume, abort.signal)
+      .catch(async (error: unknown) => {
+        // A bug of ours must not leave the reply unfinished.
+        journal.error("turn_failed", { turn: turn.id, error: error instanceof Error ? error.name : "unknown" });
+        await committer.submit(finishTurn(turn, { status: "failed", error: reject("internal") }, clock.now()));
+      })
+      .then(() => {
+        active.delete(turn.id);
+      });
+    active.set(turn.id, { conversation: turn.conversation, abort, done: making });
+  };
+
+  const settleTurn = (turn: Pick<TurnRecord, "id" | "conversation" | "message">): void => {
+    const after = active.get(turn.id)?.done ?? Promise.resolve();
+    void after.then(() =>
+      exclusively(async () => {
+        const found = await readMessage(log, turn.conversation, turn.message);
+        if (found !== undefined) await committer.submit(settle(turn, found.entries));
+      }),
+    );
+  };
+
+  const takeUp = async (all: boolean): Promise<void> => {
+    const now = clock.now();
+    const claimed = await log.claim({ owner: node, now, leaseUntil: now + leaseMs, all });
+    for (const turn of claimed) {
+      journal.info("turn_taken_over", { turn: turn.id, fence: turn.fence, attempts: turn.attempts });
+      if (options.onCrash === "interrupt") {
+        await committer.submit(finishTurn(turn, { status: "interrupted" }, now));
+      } else run(turn, options.onCrash);
+    }
+  };
+
+  const keepLeases = (): void => {
+    clock.after(leaseMs / 3, () => {
+      if (leaving) return;
+      const renewed = active.size === 0 ? Promise.resolve() : log.renew(node, clock.now() + leaseMs);
+      renewed
+        .then(() => takeUp(false))
+        .catch((error: unknown) => {
+          journal.warn("lease_failed", { error: error instanceof Error ? error.name : "unknown" });
+        })
+        .finally(keepLeases);
+    });
+  };
+
+  const endedHere = (conversation: string, turn: string | undefined): void => {
+    for (const [id, item] of active) {
+      if (turn === undefined ? item.conversation === conversation : id === turn) item.abort.abort();
+    }
+  };
+  bus.subscribe("turns", (hint) => {
+    if (hint.kind === "turn-ended") endedHere(hint.conversation, hint.turn);
+  });
+
+  const idle = async (): Promise<void> => {
+    while (active.size > 0) await Promise.all([...active.values()].map((item) => item.done));
+    await rewriting;
+  };
+
+  return {
+    async recover() {
+      await takeUp(true);
+      for (const turn of await log.unsettled(1000)) settleTurn(turn);
+      keepLeases();
+    },
+    begin: (turn) => run(turn, "first"),
+    noticed(conversation, events) {
+      for (const event of events) {
+        if (event.kind === "turn.finished") {
+          bus.publish("turns", { kind: "turn-ended", conversation, turn: event.turn });
+          settleTurn({ id: event.turn, conversation, message: event.message });
+        } else if (event.kind === "conversation.deleted") {
+          bus.publish("turns", { kind: "turn-ended", conversation });
+        }
+      }
+    },
+    active: () => active.size,
+    idle,
+    async handOver() {
+      leaving = true;
+      for (const item of active.values()) item.abort.abort();
+      await idle();
+      await log.renew(node, 0);
+    },
+  };
+}

@@ -1,0 +1,72 @@
+// Owns the seam between a socket's bytes and the rest: what the server asks of a transport, and `ws` behind it.
+import type { WebSocket } from "ws";
+
+/** A connected socket, as the server sees it. */
+export interface Wire {
+  /** Queues one text frame. Never blocks and never throws. */
+  send(frame: Uint8Array | string): void;
+  /** Bytes queued and not yet taken by the network. */
+  buffered(): number;
+  /** Stops and resumes reading, so that a flood is held back by the network itself. */
+  pause(): void;
+  resume(): void;
+  ping(): void;
+  /** Begins the closing handshake; what was queued goes out first. `reason` is cut to what a close frame holds. */
+  close(code: number, reason: string): void;
+  /** Drops the connection at once. */
+  terminate(): void;
+}
+
+/** What a transport tells the server about a socket. */
+export interface WireEvents {
+  /** A whole text frame, and its size in bytes. */
+  text(frame: string, bytes: number): void;
+  binary(): void;
+  /** A control frame (ping or pong) came. */
+  control(kind: "ping" | "pong"): void;
+  /** The queue is empty again. */
+  drained(): void;
+  closed(code: number): void;
+}
+
+/** Bytes of UTF-8 that a close frame's reason may have. Source: RFC 6455, section 5.5. */
+const reasonBytes = 123;
+
+/** Cuts a reason to 123 bytes on a character. */
+export function cutReason(reason: string): string {
+  let cut = reason;
+  while (Buffer.byteLength(cut) > reasonBytes) cut = Array.from(cut).slice(0, -1).join("");
+  return cut;
+}
+
+/** A `ws` socket as a Wire. `listen` is called once and gives where its events go. */
+export function wireOf(ws: WebSocket, socket: NodeJS.WritableStream, listen: (wire: Wire) => WireEvents): void {
+  const options = { binary: false, compress: false };
+  const wire: Wire = {
+    send(frame) {
+      if (ws.readyState === ws.OPEN) ws.send(frame, options, ignore);
+    },
+    buffered: () => ws.bufferedAmount,
+    pause: () => ws.pause(),
+    resume: () => ws.resume(),
+    ping() {
+      if (ws.readyState === ws.OPEN) ws.ping(undefined, false, ignore);
+    },
+    close: (code, reason) => ws.close(code, cutReason(reason)),
+    terminate: () => ws.terminate(),
+  };
+  const events = listen(wire);
+  ws.on("message", (data, isBinary) => {
+    if (isBinary) return events.binary();
+    const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as ArrayBuffer);
+    events.text(bytes.toString("utf8"), bytes.length);
+  });
+  ws.on("ping", () => events.control("ping"));
+  ws.on("pong", () => events.control("pong"));
+  socket.on("drain", () => events.drained());
+  // `ws` closes with the right code by itself (1002, 1007, 1008, 1009); without a listener the error would be thrown.
+  ws.on("error", ignore);
+  ws.on("close", (code) => events.closed(code));
+}
+
+const ignore = (): void => undefined;
