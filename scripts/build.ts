@@ -2,6 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
 import * as v from "valibot";
 
 const root = join(import.meta.dirname, "..");
@@ -10,16 +12,10 @@ const manifest = v.object({
   bin: v.record(v.string(), v.string()),
 });
 
-function run(command: string, args: readonly string[]): void {
-  const { status } = spawnSync(process.execPath, [join(root, "node_modules", command), ...args], {
-    cwd: root,
-    stdio: "inherit",
-  });
-  if (status !== 0) throw new Error(`${command} failed`);
-}
-
 rmSync(join(root, "dist"), { recursive: true, force: true });
-run("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
+const tsc = join(root, "node_modules/typescript/bin/tsc");
+const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+if (status !== 0) throw new Error("The build failed: see the compiler's output above.");
 
 const { exports, bin } = v.parse(manifest, JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
 for (const file of Object.values(bin).map((path) => join(root, path))) {
@@ -33,4 +29,7 @@ const promised = Object.values(exports).flatMap((target) =>
 const missing = promised.filter((path) => !existsSync(join(root, path)));
 if (missing.length > 0) throw new Error(`package.json promises what the build does not make: ${missing.join(", ")}`);
 
-run("publint/src/cli.js", ["--strict"]);
+const { messages, pkg } = await publint({ pkgDir: root, strict: true });
+for (const message of messages) console.error(formatMessage(message, pkg) ?? message.code);
+if (messages.length > 0) throw new Error("publint has found something.");
+console.log("dist/ is built, publint is clean.");

@@ -59,7 +59,6 @@ export async function createHost(options: HostOptions): Promise<Host> {
     vault: plainVault,
     durability: options.durability ?? "process",
     clock,
-    node,
   });
   const settings: EngineSettings = {
     ...defaultEngineSettings,
@@ -93,7 +92,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
     journal,
     allowedOrigins: options.allowedOrigins ?? [],
     loopback: options.loopback ?? false,
-    page: options.page === true ? plainPage({ model: options.model.name, version: settings.version, socketPath }) : undefined,
+    page:
+      options.page === true
+        ? plainPage({ model: options.model.name, version: settings.version, socketPath })
+        : undefined,
   });
   await engine.start();
   return {

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { oidcIdentity, firebaseIssuer, type TrustedIssuer } from "./adapters/identity/oidc.ts";
 import { pinoJournal } from "./adapters/journal/pino.ts";
-import { findModel } from "./adapters/models/find.ts";
+import { findModel, type ModelSettings } from "./adapters/models/find.ts";
 import { StoreRefusal } from "./adapters/embedded/refusal.ts";
 import { createHost } from "./host.ts";
 import { systemClock } from "./server/clock.ts";
@@ -27,13 +27,26 @@ const issuersOf = (settings: Settings): TrustedIssuer[] =>
       : [{ kind: "oidc", issuer: way.issuer, audience: way.audience, jwksUrl }];
   });
 
+const nameOf = (choice: Settings["model"]): string | undefined =>
+  choice === undefined ? undefined : choice.provider === "demo" ? "demo" : `${choice.provider}:${choice.model}`;
+
+const modelSettings = (settings: Settings): ModelSettings => ({
+  model: nameOf(settings.model),
+  fallback: nameOf(settings.modelFallback),
+  openaiBaseUrl: settings.openaiBaseUrl,
+  openaiApiKey: settings.openaiApiKey,
+  anthropicApiKey: settings.anthropicApiKey,
+  googleApiKey: settings.googleApiKey,
+  prefill: settings.modelPrefill,
+});
+
 async function main(): Promise<void> {
   const read = readSettings(process.env);
   if (!read.ok) return refuse(read.problems);
   const { settings } = read;
   const node = settings.nodeName ?? `node-${systemClock.secret(6)}`;
   const journal = pinoJournal(settings.logLevel, node);
-  const found = await findModel(settings, { clock: systemClock, journal });
+  const found = await findModel(modelSettings(settings), { clock: systemClock });
   if ("refusal" in found) return refuse([found.refusal]);
   const loopback = isLoopback(settings.host);
 
@@ -43,7 +56,8 @@ async function main(): Promise<void> {
     fallback: found.fallback,
     identity: oidcIdentity({ issuers: issuersOf(settings), clock: systemClock, journal }),
     durability: settings.durability,
-    allowedOrigins: settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,
+    allowedOrigins:
+      settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,
     loopback,
     page: true,
     journal,
@@ -69,15 +83,19 @@ async function main(): Promise<void> {
     socket.on("error", () => socket.destroy());
     socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   });
-  server.on("error", (error) => refuse([`HOST, PORT: cannot listen on ${settings.host}:${settings.port}: ${error.message}`]));
+  server.on("error", (error) =>
+    refuse([`HOST, PORT: cannot listen on ${settings.host}:${settings.port}: ${error.message}`]),
+  );
   server.listen(settings.port, settings.host, () => {
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : settings.port;
     const name = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
     console.log(`Throughline is ready on http://${name}:${port}`);
-    console.log(`  model  ${found.model.name}${found.why === undefined ? "" : ` (${found.why})`}`);
+    console.log(`  model  ${found.model.name}`);
     console.log(`  data   ${join(settings.dataDir, "throughline.db")}`);
-    console.log("  another model: MODEL=openai:gpt-5-mini OPENAI_API_KEY=..., or OPENAI_BASE_URL=http://... for any OpenAI-compatible server");
+    console.log(
+      "  another model: MODEL=openai:gpt-5-mini OPENAI_API_KEY=..., or OPENAI_BASE_URL=http://... for any OpenAI-compatible server",
+    );
   });
 
   let leaving = false;

@@ -8,8 +8,9 @@ export function localBus(journal?: Journal): Bus {
     publish(topic, hint) {
       const subscribers = topics.get(topic);
       if (subscribers === undefined) return;
-      // A copy: a subscriber may come or go while hints are delivered.
-      for (const receive of [...subscribers]) {
+      // A subscriber may come or go while hints are delivered.
+      const present = [...subscribers];
+      for (const receive of present) {
         if (!subscribers.has(receive)) continue;
         try {
           receive(hint);

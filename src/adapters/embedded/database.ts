@@ -72,8 +72,17 @@ export class Database {
     this.#changed = true;
   }
 
+  /** Writes everything into the file itself and syncs it. False where that did not work: the WAL still has it. */
+  checkpoint(): boolean {
+    if (this.#failure !== undefined) return false;
+    try {
+      return this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0;
+    } catch {
+      return false;
+    }
+  }
+
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
     this.#db.close();
   }

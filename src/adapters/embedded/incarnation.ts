@@ -24,7 +24,8 @@ export type Incarnation = {
   readonly commits: number;
   /** Writes the witness soon: at most once a second. */
   committed(commits: number): void;
-  close(commits: number): void;
+  /** Writes the witness; `complete`: everything is in the file and synced. */
+  close(commits: number, complete: boolean): void;
 };
 
 /** Milliseconds between two writings of the witness. */
@@ -60,16 +61,19 @@ export function openIncarnation(
     throw new StoreRefusal(`${file} cannot be written.`, { cause });
   }
 
+  /** No room: an older witness is still true, and the next commit tries again. */
+  const saveIfPossible = (commits: number, closed: boolean): void => {
+    try {
+      save(commits, closed);
+    } catch {
+      written = -1;
+    }
+  };
   let newest = commits;
   const saveSoon = (): void => {
     cancel ??= clock.after(pause, () => {
       cancel = undefined;
-      try {
-        save(newest, false);
-      } catch {
-        // No room: an older witness is still true. The next commit tries again.
-        written = -1;
-      }
+      saveIfPossible(newest, false);
     });
   };
   return {
@@ -79,9 +83,9 @@ export function openIncarnation(
       newest = commits;
       if (commits !== written) saveSoon();
     },
-    close(commits) {
+    close(commits, complete) {
       cancel?.();
-      save(commits, true);
+      saveIfPossible(commits, complete);
     },
   };
 }

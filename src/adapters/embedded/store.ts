@@ -34,8 +34,9 @@ export function openStore(options: StoreOptions): Store {
     const close = async (): Promise<void> => {
       if (closed) return;
       closed = true;
+      // The witness is written while the file is still ours.
+      incarnation.close(db.commits, db.checkpoint());
       db.close();
-      incarnation.close(db.commits);
     };
     const log = createLog(db, codec, clock, { epoch: incarnation.epoch, close });
     return { log, sessions: createSessions(db, codec), users: createUsers(db, codec, clock), close };

@@ -4,9 +4,9 @@ import * as v from "valibot";
 import type { Clock, Journal } from "../../server/ports.ts";
 
 /** Least time between two fetches of one issuer, begun to begun, whatever tokens come. Milliseconds. */
-export const fetchEveryMs = 30_000;
+const fetchEveryMs = 30_000;
 /** Age at which keys are fetched again, so that a withdrawn key stops working. Milliseconds. */
-export const keysFreshMs = 600_000;
+const keysFreshMs = 600_000;
 const fetchTimeoutMs = 4_000;
 
 /** What a fetch of the keys needs of the world. */
