@@ -5,18 +5,20 @@ import { fromStreamText } from "../src/adapters/models/ai-sdk.ts";
 /** `model` is any model of the AI SDK, e.g. `anthropic("claude-sonnet-5")`. */
 export const assistant = (model: LanguageModel) =>
   fromStreamText(
-    ({ messages }, abortSignal) =>
-      streamText({
+    ({ messages }, abortSignal) => {
+      const instructions = messages
+        .filter((m) => m.role === "system")
+        .map(textOf)
+        .join("\n");
+      return streamText({
         model,
         abortSignal,
         maxRetries: 0, // the server retries, and keeps what was already said
-        instructions: messages
-          .filter((m) => m.role === "system")
-          .map(textOf)
-          .join("\n"),
+        ...(instructions === "" ? {} : { instructions }),
         messages: messages.filter((m) => m.role !== "system").map((m) => ({ role: m.role, content: textOf(m) })),
         onError: () => undefined, // the failure reaches the turn; nothing is printed here
-      }),
+      });
+    },
     { name: "assistant" },
   );
 

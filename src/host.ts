@@ -14,6 +14,20 @@ import { createHttpFace } from "./server/http.ts";
 import { plainPage } from "./server/page.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 
+export { reject as rejection } from "./protocol/index.ts";
+export { ModelFailure } from "./server/ports.ts";
+export type {
+  Claims,
+  Identity,
+  Journal,
+  Model,
+  ModelMessage,
+  ModelPiece,
+  ModelRequest,
+  User,
+  Users,
+} from "./server/ports.ts";
+
 /** What a host is made of. Everything but the folder and the model has a default. Times in milliseconds. */
 export type HostOptions = {
   /** The folder of the SQLite file; made if it is missing. */

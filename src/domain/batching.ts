@@ -3,8 +3,8 @@ import type { Event, Message, Part } from "../protocol/index.ts";
 import { mergedTextLength } from "./log.ts";
 
 /** The tick: milliseconds between two commits of pieces at rest, and at most under load. */
-export const shortestTick = 16;
-export const longestTick = 100;
+const shortestTick = 16;
+const longestTick = 100;
 /** A reply that was silent for this long (ms) gets its next piece committed at once. */
 export const quietAfter = 200;
 

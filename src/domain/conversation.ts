@@ -124,14 +124,14 @@ function startTurn(draft: Draft, event: EventOf<"turn.started">): void {
 }
 
 /** The reply that a `turn.started` makes. */
-export function newReply(event: EventOf<"turn.started">): Message {
+function newReply(event: EventOf<"turn.started">): Message {
   const { at, parent, turn, model } = event;
   const metadata = { createdAt: at, parent, turn, status: "running", model } as const;
   return { id: event.message, role: "assistant", parts: [], metadata };
 }
 
 /** A reply that goes on in a further turn (`turn.continue`): its parts stay, its end is taken back. */
-export function restartedReply(message: Message, event: EventOf<"turn.started">): Message {
+function restartedReply(message: Message, event: EventOf<"turn.started">): Message {
   const { error: _, ...metadata } = message.metadata;
   return { ...message, metadata: { ...metadata, turn: event.turn, status: "running", model: event.model } };
 }

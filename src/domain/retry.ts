@@ -21,11 +21,11 @@ export type NextStep =
 /** Calls of one model for one turn, at most. */
 export const maxCalls = 3;
 /** The longest wait (ms) that a Retry-After may ask of a turn; beyond it the person is told. */
-export const longestWait = 20_000;
+const longestWait = 20_000;
 const firstDelay = 500;
 
 /** Exponential with full jitter. Source: AWS Architecture Blog, "Exponential Backoff And Jitter". `random` in [0, 1). */
-export function backoff(calls: number, random: number): number {
+function backoff(calls: number, random: number): number {
   return Math.round(random * firstDelay * 2 ** Math.min(calls, 6));
 }
 

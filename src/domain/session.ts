@@ -34,7 +34,7 @@ export type Step =
   | { readonly do: "ignore" };
 
 /** Malformed frames that one socket may send before it is closed. */
-export const malformedFrames = 10;
+const malformedFrames = 10;
 
 /** The next state and step for a frame. */
 export function receiveFrame(state: SocketState, decoded: Decoded): { state: SocketState; step: Step } {
@@ -76,7 +76,7 @@ function openFrame(
 }
 
 /** Milliseconds before a token's end at which its holder is warned, and after it until the socket is closed. */
-export const warnBefore = 60_000;
+const warnBefore = 60_000;
 const graceAfter = 30_000;
 
 /** What time does to an open socket: nothing, a warning, or its end. */

@@ -22,7 +22,7 @@ export type CommandOptions = {
 };
 
 /** What an ack says beside `type` and `id`. */
-export type Answer = Readonly<Record<string, unknown>>;
+type Answer = Readonly<Record<string, unknown>>;
 
 /** Where a reader begins; `from` undefined: with a snapshot. */
 export type Opening = { readonly conversation: string; readonly from: number | undefined };

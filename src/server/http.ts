@@ -27,9 +27,9 @@ export type HttpOptions = GateOptions & {
 
 export type HttpFace = {
   /** Answers a request if its path is one of ours; false: it is somebody else's. */
-  request(request: IncomingMessage, response: ServerResponse): boolean;
+  readonly request: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Takes an upgrade if its path is ours; false: it is somebody else's. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
 };
 
 /** Sockets that one process serves at most; beyond it upgrades are turned away with a time to wait. */

@@ -3,7 +3,7 @@ import type { Log, Bus, Clock } from "./ports.ts";
 import { encodeRow } from "./frames.ts";
 
 /** A signed-in socket, as the hub sees it. */
-export type Member = {
+type Member = {
   readonly session: string;
   /** True once it has asked for the list. */
   listening(): boolean;
@@ -52,7 +52,7 @@ export function createHub(options: { bus: Bus; log: Log; clock: Clock }): Hub {
   };
 
   const endSessions = (person: Person, session: string | undefined): void => {
-    for (const member of [...person.members]) if (session === undefined || member.session === session) member.end();
+    for (const member of person.members) if (session === undefined || member.session === session) member.end();
   };
 
   const meet = (user: string): Person => {

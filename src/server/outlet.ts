@@ -1,4 +1,4 @@
-// Owns how much a reader may cost: the budget of one socket's unsent bytes (G8). It knows no conversation.
+// Owns how much a peer may cost: the budget of one socket's unsent bytes (G8) and of its control frames. It knows no conversation.
 import type { Clock } from "./ports.ts";
 import type { Outlet } from "./viewer.ts";
 import type { Wire } from "./wire.ts";
@@ -51,5 +51,21 @@ export function createBudget(wire: Wire, clock: Clock, exhausted: () => void): B
       closed = true;
       release(false);
     },
+  };
+}
+
+/** Control frames a second, and at once, that one socket may send (FR10). */
+const controlRate = 50;
+const controlBurst = 200;
+
+/** A token bucket. Each call is one frame; false: too many. */
+export function createControlMeter(clock: Clock): () => boolean {
+  let tokens = controlBurst;
+  let at = clock.monotonic();
+  return () => {
+    const now = clock.monotonic();
+    tokens = Math.min(controlBurst, tokens + ((now - at) / 1000) * controlRate) - 1;
+    at = now;
+    return tokens >= 0;
   };
 }

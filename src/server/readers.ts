@@ -37,7 +37,7 @@ export function createReaders(options: {
     },
     close,
     closeAll() {
-      for (const conversation of [...opened.keys()]) close(conversation);
+      for (const conversation of opened.keys()) close(conversation);
     },
     has: (conversation) => opened.has(conversation),
     count: () => opened.size,

@@ -5,10 +5,10 @@ import { isRejection } from "../domain/records.ts";
 import { reject, stamp, type CloseCode, type CommandOf, type Rejection } from "../protocol/index.ts";
 import type { Claims, Clock, Identity, SessionRecord, Sessions, User, Users } from "./ports.ts";
 
-export type SessionAnswer = { id: string; token: string; resumed: boolean; expiresAt: string };
+type SessionAnswer = { id: string; token: string; resumed: boolean; expiresAt: string };
 
 /** Somebody who may come in, or why not and the code to close with. */
-export type Admission =
+type Admission =
   | { readonly ok: true; readonly speaker: Speaker; readonly user: User; readonly session: SessionAnswer }
   | { readonly ok: false; readonly rejection: Rejection; readonly close: CloseCode };
 

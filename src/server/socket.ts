@@ -6,7 +6,7 @@ import type { CloseCode, Command, CommandOf, Limits, Rejection } from "../protoc
 import type { Commands } from "./commands.ts";
 import { encodeNotice } from "./frames.ts";
 import type { Hub } from "./hub.ts";
-import { createBudget } from "./outlet.ts";
+import { createBudget, createControlMeter } from "./outlet.ts";
 import type { Bus, Clock, Journal, Log } from "./ports.ts";
 import { createReaders } from "./readers.ts";
 import type { Doorman } from "./sessions.ts";
@@ -44,9 +44,6 @@ export type Socket = WireEvents & {
 
 /** Frames that wait for their turn before the socket is no longer read. */
 const queuedFrames = 64;
-/** Control frames a second, and at once, before the socket is closed. */
-const controlRate = 50;
-const controlBurst = 200;
 /** How long (ms) a peer has to finish the closing handshake. */
 const closeMs = 4000;
 
@@ -59,7 +56,7 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
   let listening = false;
   let leave: () => void = () => undefined;
   let missed = 0;
-  let control = { tokens: controlBurst, at: clock.monotonic() };
+  const controlAllowed = createControlMeter(clock);
   let cancelClose: () => void = () => undefined;
   const budget = createBudget(wire, clock, () => drop());
   const viewerFailed = (error: unknown): void => {
@@ -188,8 +185,18 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
       case "conversation.close":
         readers.close(command.conversation);
         return answer(command.id, {});
-      default:
+      case "conversation.create":
+      case "conversation.update":
+      case "conversation.delete":
+      case "message.send":
+      case "message.edit":
+      case "message.react":
+      case "turn.stop":
+      case "turn.retry":
+      case "turn.continue":
         return answer(command.id, await commands.change(user, command));
+      default:
+        return command satisfies never;
     }
   };
 
@@ -251,10 +258,7 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
     control(kind) {
       missed = 0;
       if (kind === "pong" && isClosed()) return;
-      const now = clock.monotonic();
-      const tokens = Math.min(controlBurst, control.tokens + ((now - control.at) / 1000) * controlRate) - 1;
-      control = { tokens, at: now };
-      if (tokens < 0) close(4429, "1");
+      if (!controlAllowed()) close(4429, "1");
     },
     drained() {
       budget.drained();

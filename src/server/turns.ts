@@ -30,7 +30,7 @@ export type Turns = {
   handOver(): Promise<void>;
 };
 
-type Active = { readonly conversation: string; readonly abort: AbortController; readonly done: Promise<void> };
+type Active = { readonly conversation: string; readonly abort: AbortController; readonly done: Promise<unknown> };
 
 export function createTurns(options: TurnOptions): Turns {
   const { log, committer, clock, journal, bus, node } = options;
@@ -49,15 +49,13 @@ export function createTurns(options: TurnOptions): Turns {
   const run = (turn: TurnRecord, resume: "first" | "continue" | "restart"): void => {
     if (leaving || active.has(turn.id)) return;
     const abort = new AbortController();
-    const making = generate({ ...options, exclusively }, turn, resume, abort.signal)
+    const making: Promise<unknown> = generate({ ...options, exclusively }, turn, resume, abort.signal)
       .catch(async (error: unknown) => {
         // A bug of ours must not leave the reply unfinished.
         journal.error("turn_failed", { turn: turn.id, error: error instanceof Error ? error.name : "unknown" });
         await committer.submit(finishTurn(turn, { status: "failed", error: reject("internal") }, clock.now()));
       })
-      .then(() => {
-        active.delete(turn.id);
-      });
+      .finally(() => active.delete(turn.id));
     active.set(turn.id, { conversation: turn.conversation, abort, done: making });
   };
 

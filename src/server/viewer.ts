@@ -25,7 +25,7 @@ export type Viewer = {
 const pageLength = 64;
 const frameLength = 48 * 1024;
 /** Messages in a snapshot. */
-export const snapshotMessages = 50;
+const snapshotMessages = 50;
 
 type State =
   | { readonly kind: "catching-up"; readonly seq: number }

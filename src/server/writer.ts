@@ -49,7 +49,8 @@ export function createWriter(options: {
     for (const waiter of woken) waiter();
   };
   const until = async (condition: () => boolean): Promise<void> => {
-    while (!condition() && !lost) await new Promise<void>((resolve) => waiters.push(resolve));
+    const over = (): boolean => lost || condition();
+    while (!over()) await new Promise<void>((resolve) => waiters.push(resolve));
   };
   const isEmpty = (): boolean => inflight === undefined && buffer.size() === 0;
 

@@ -182,6 +182,33 @@ test("ID04 a discovery document of another issuer is not believed", async () => 
   expect(server.requests).toEqual(["/.well-known/openid-configuration"]);
 });
 
+test("ID04 keys that have moved are looked for again", async () => {
+  const server = await serve({ "/old": keysOf(first), "/new": keysOf(second) });
+  const discovered = (path: string) => ({ body: { issuer: server.url, jwks_uri: `${server.url}${path}` } });
+  server.answers["/.well-known/openid-configuration"] = discovered("/old");
+  const identity = make(issuerAt(server.url));
+  expect(await identity.verify(await token(first, server.url))).toMatchObject({ subject: "u" });
+  server.answers["/.well-known/openid-configuration"] = discovered("/new");
+  server.answers["/old"] = { status: 404 };
+  clock.pass(600_000);
+  expect(await identity.verify(await token(first, server.url))).toMatchObject({ subject: "u" });
+  clock.pass(30_000);
+  expect(await identity.verify(await token(second, server.url))).toMatchObject({ subject: "u" });
+});
+
+test("ID04 an https issuer cannot lead to keys over plain HTTP", async () => {
+  const asked: string[] = [];
+  const fetch: typeof globalThis.fetch = (input) => {
+    asked.push(input instanceof Request ? input.url : input.toString());
+    return Promise.resolve(
+      Response.json({ issuer: "https://a.example", jwks_uri: "http://a.example/keys", ...keysOf(first).body }),
+    );
+  };
+  const identity = oidcIdentity({ issuers: [issuerAt("https://a.example")], clock, fetch });
+  expect(await identity.verify(await token(first, "https://a.example"))).toMatchObject({ code: "unavailable" });
+  expect(asked).toEqual(["https://a.example/.well-known/openid-configuration"]);
+});
+
 test("ID04 a token without kid passes where one key fits, and not where two do", async () => {
   const other = await makeKey("other", "ES256");
   const one = await serve({ "/keys": keysOf(first) });

@@ -252,6 +252,7 @@ test("HS19 what is no token at all is refused", async () => {
     { alg: ["RS256"] },
     { alg: "toString", kid: "rsa" },
     { alg: "RS256", kid: {} },
+    { alg: "RS256", kid: "rsa", crit: ["exp"], exp: 1 },
   ]) {
     expect(await identity.verify(`${encode(header)}.${encode(oidc())}.AAAA`)).toEqual(unauthorized);
   }

@@ -190,6 +190,8 @@ test("JS02 the depth limit is exact, and brackets in strings are text", () => {
   const text = '[{"\\"['.repeat(1_000);
   const sent = { ...whole["message.send"], parts: [{ type: "text", text }] };
   expect(take(sent)).toEqual({ ok: true, command: sent });
+  for (const odd of ['"', "\\", '\\"', '"\\'])
+    expect(take({ type: "ping", id: `${odd}${"[".repeat(40)}` })).toMatchObject({ ok: true });
 });
 
 test("JS02 too many keys or items are refused by their count", () => {

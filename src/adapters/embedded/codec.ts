@@ -123,13 +123,12 @@ export class Codec {
 
 export const answerContext = (user: string, id: string): string => `answer:${user}:${id}`;
 
-/** `row` must hold the conversation's id as `conversation`. */
-export function turnOf(row: Row): TurnRecord {
+export function turnOf(row: Row, conversation: string): TurnRecord {
   const status = text(row, "status");
   if (!isStatus(status)) throw new UnreadableRow("status is unknown");
   return {
     id: text(row, "id"),
-    conversation: text(row, "conversation"),
+    conversation,
     user: text(row, "user"),
     message: text(row, "message"),
     parent: textOrNull(row, "parent"),

@@ -1,11 +1,13 @@
 // Owns who writes which turn: claiming, renewing, and what is left to settle. Must not touch the log.
-import type { Log } from "../../server/ports.ts";
-import { integer, turnOf } from "./codec.ts";
+import type { Log, TurnRecord } from "../../server/ports.ts";
+import { integer, text, turnOf, type Row } from "./codec.ts";
 import type { Database } from "./database.ts";
 
 type Leases = Pick<Log, "claim" | "renew" | "unsettled">;
 
 const withConversation = "SELECT t.*, c.id AS conversation FROM turns t JOIN conversations c USING (cid)";
+
+const turnAt = (row: Row): TurnRecord => turnOf(row, text(row, "conversation"));
 
 export function createLeases(db: Database): Leases {
   const findLost = db.prepare(
@@ -21,7 +23,7 @@ export function createLeases(db: Database): Leases {
         const rows = findLost.all(now, all ? 1 : 0, owner);
         if (rows.length > 0) db.change();
         return rows.map((row) => {
-          const turn = turnOf(row);
+          const turn = turnAt(row);
           take.run(owner, leaseUntil, integer(row, "cid"), turn.id);
           return { ...turn, owner, leaseUntil, fence: turn.fence + 1 };
         });
@@ -30,6 +32,6 @@ export function createLeases(db: Database): Leases {
       db.write(() => {
         if (renew.run(leaseUntil, owner).changes > 0) db.change();
       }),
-    unsettled: async (limit) => db.read(() => findUnsettled.all(limit).map(turnOf)),
+    unsettled: async (limit) => db.read(() => findUnsettled.all(limit).map(turnAt)),
   };
 }

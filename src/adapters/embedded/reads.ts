@@ -60,7 +60,7 @@ export function createReads(db: Database, codec: Codec): Reads {
     if (before !== undefined && place === undefined) return undefined;
     const end = place === undefined ? Number.MAX_SAFE_INTEGER : integer(place, "place");
     const rows = findPage.all(cid, end, limit + 1);
-    const running = findRunning.all(cid).map((row) => turnOf({ ...row, conversation }));
+    const running = findRunning.all(cid).map((row) => turnOf(row, conversation));
     const newest = messagesOf(conversation, rows.slice(0, limit));
     return { head, messages: newest.reverse(), more: rows.length > limit, running };
   };

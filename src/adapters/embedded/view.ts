@@ -60,7 +60,7 @@ export class LazyView implements View {
     if (this.cid === undefined) return undefined;
     if (!this.#turns.has(id)) {
       const row = this.#db.prepare("SELECT * FROM turns WHERE cid = ? AND id = ?").get(this.cid, id);
-      this.#turns.set(id, row && turnOf({ ...row, conversation: this.#work.conversation }));
+      this.#turns.set(id, row && turnOf(row, this.#work.conversation));
     }
     return this.#turns.get(id);
   }
@@ -68,7 +68,7 @@ export class LazyView implements View {
   #readRunning(): readonly TurnRecord[] {
     if (this.cid === undefined) return [];
     const rows = this.#db.prepare(runningOf).all(this.cid);
-    const turns = rows.map((row) => turnOf({ ...row, conversation: this.#work.conversation }));
+    const turns = rows.map((row) => turnOf(row, this.#work.conversation));
     for (const turn of turns) this.#turns.set(turn.id, turn);
     return turns;
   }

@@ -25,7 +25,12 @@ export function createUsers(disk: MemoryDisk, process: MemoryProcess, clock: Clo
 export function createSessions(disk: MemoryDisk, process: MemoryProcess): Sessions {
   const save = (session: SessionRecord): void => void disk.sessions.set(session.id, Object.freeze({ ...session }));
   return {
-    create: (session) => process.write(() => save(session)),
+    create: (session) =>
+      process.write(() => {
+        const taken = [...disk.sessions.values()].some(({ tokenHash }) => tokenHash === session.tokenHash);
+        if (taken || disk.sessions.has(session.id)) throw new Error("there is such a session already");
+        save(session);
+      }),
     findByHash: (tokenHash) =>
       process.read(() => [...disk.sessions.values()].find((session) => session.tokenHash === tokenHash)),
     touch: (id, lastSeenAt) =>

@@ -103,7 +103,7 @@ function prose(length: number): string {
 }
 
 function exactly(length: number): string {
-  const text = prose(length + 1).slice(0, length);
+  const text = prose(length + 2).slice(0, length);
   return (text.charCodeAt(length - 1) & 0xfc00) === 0xd800 ? `${text.slice(0, -1)}.` : text;
 }
 

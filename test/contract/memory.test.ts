@@ -1,0 +1,11 @@
+// Owns the run of the store suites on the memory store.
+import { memoryDisk, openMemoryStore } from "../../src/adapters/memory/store.ts";
+import { systemClock } from "../../src/server/clock.ts";
+import { logContract } from "./log-suite.ts";
+import { sessionsContract, usersContract } from "./people-suite.ts";
+
+const open = async () => openMemoryStore(memoryDisk(), { clock: systemClock });
+
+logContract("memory", open);
+usersContract("memory", open);
+sessionsContract("memory", open);
