@@ -112,6 +112,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
         : undefined,
   });
   await engine.start();
+  let closing: Promise<void> | undefined;
   return {
     attach(server) {
       server.on("upgrade", (request, socket, head) => void face.upgrade(request, socket, head));
@@ -119,9 +120,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
     request: face.request,
     upgrade: face.upgrade,
     ready: engine.ready,
-    async close(graceMs) {
-      await engine.drain(graceMs);
-      await store.close();
+    close(graceMs) {
+      closing ??= engine.drain(graceMs).then(() => store.close());
+      return closing;
     },
   };
 }

@@ -37,7 +37,7 @@ export function hasCredential(url: URL): boolean {
 }
 
 /** True where a browser's Origin may open a socket. None at all is a native client: no cookie authenticates here (HS03). */
-export function originAllowed(request: IncomingMessage, options: GateOptions): boolean {
+function originAllowed(request: IncomingMessage, options: GateOptions): boolean {
   const { origin, host } = request.headers;
   if (origin === undefined) return true;
   if (options.allowedOrigins === "*" || options.allowedOrigins.includes(origin)) return true;
@@ -69,8 +69,11 @@ export function refuseUpgrade(request: IncomingMessage, url: URL, options: GateO
   return undefined;
 }
 
+/** True for a name that is some version of the subprotocol. */
+export const isVersion = (name: string): boolean => /^throughline\.v\d+$/.test(name);
+
 /** True where a client offers versions of the subprotocol, but none that is spoken here (JS08). */
 export function offersOnlyOtherVersions(request: IncomingMessage): boolean {
   const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
-  return !offered.includes(subprotocol) && offered.some((name) => /^throughline\.v\d+$/.test(name));
+  return !offered.includes(subprotocol) && offered.some(isVersion);
 }

@@ -35,7 +35,7 @@ export type HttpFace = {
 /** Sockets that one process serves at most; beyond it upgrades are turned away with a time to wait. */
 const mostSockets = 30_000;
 /** Fragments of one message, and how long (ms) a peer has to answer a close frame. */
-const framing = { maxFragments: 1024, maxBufferedChunks: 16_384, closeTimeout: 4000, maxPendingAutoPongs: 60 };
+const framing = { maxFragments: 1024, maxBufferedChunks: 16_384, closeTimeout: 4000, maxPendingAutoPongs: 1000 };
 
 const pageHeaders = {
   "Content-Type": "text/html; charset=utf-8",
@@ -54,7 +54,9 @@ export function createHttpFace(options: HttpOptions): HttpFace {
     perMessageDeflate: false,
     maxPayload: limits.frameBytes,
     ...framing,
-    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+    // A version that is not spoken is taken all the same, to be closed with a reason: browsers show nothing of a refusal.
+    handleProtocols: (offered) =>
+      offered.has(subprotocol) ? subprotocol : (offered.values().find(isVersion) ?? false),
   });
   // `ws` answers a bad handshake by itself; it must not throw for want of a listener.
   sockets.on("wsClientError", (_error, socket) => socket.destroy());

@@ -33,7 +33,7 @@ export interface WireEvents {
 const reasonBytes = 123;
 
 /** Cuts a reason to 123 bytes on a character. */
-export function cutReason(reason: string): string {
+function cutReason(reason: string): string {
   let cut = reason;
   while (Buffer.byteLength(cut) > reasonBytes) cut = Array.from(cut).slice(0, -1).join("");
   return cut;

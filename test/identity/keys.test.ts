@@ -159,7 +159,7 @@ test("HS20 keys of other kinds or that are broken leave the good one alone", asy
   expect(await identity.verify(await token(first, "https://a.example", { kid: "bad" }))).toEqual(unauthorized);
 });
 
-test("ID04 without a configured URL the issuer's discovery document says where the keys are, asked once", async () => {
+test("ID4 without a configured URL the issuer's discovery document says where the keys are, asked once", async () => {
   const server = await serve({ "/keys": keysOf(first) });
   server.answers["/realm/.well-known/openid-configuration"] = {
     body: { issuer: `${server.url}/realm`, jwks_uri: `${server.url}/keys` },
@@ -172,7 +172,7 @@ test("ID04 without a configured URL the issuer's discovery document says where t
   expect(server.requests).toEqual(["/realm/.well-known/openid-configuration", "/keys", "/keys"]);
 });
 
-test("ID04 a discovery document of another issuer is not believed", async () => {
+test("ID4 a discovery document of another issuer is not believed", async () => {
   const server = await serve({ "/keys": keysOf(first) });
   server.answers["/.well-known/openid-configuration"] = {
     body: { issuer: "https://other.example", jwks_uri: `${server.url}/keys` },
@@ -182,7 +182,7 @@ test("ID04 a discovery document of another issuer is not believed", async () => 
   expect(server.requests).toEqual(["/.well-known/openid-configuration"]);
 });
 
-test("ID04 keys that have moved are looked for again", async () => {
+test("ID4 keys that have moved are looked for again", async () => {
   const server = await serve({ "/old": keysOf(first), "/new": keysOf(second) });
   const discovered = (path: string) => ({ body: { issuer: server.url, jwks_uri: `${server.url}${path}` } });
   server.answers["/.well-known/openid-configuration"] = discovered("/old");
@@ -196,7 +196,7 @@ test("ID04 keys that have moved are looked for again", async () => {
   expect(await identity.verify(await token(second, server.url))).toMatchObject({ subject: "u" });
 });
 
-test("ID04 an https issuer cannot lead to keys over plain HTTP", async () => {
+test("ID4 an https issuer cannot lead to keys over plain HTTP", async () => {
   const asked: string[] = [];
   const fetch: typeof globalThis.fetch = (input) => {
     asked.push(input instanceof Request ? input.url : input.toString());
@@ -209,7 +209,7 @@ test("ID04 an https issuer cannot lead to keys over plain HTTP", async () => {
   expect(asked).toEqual(["https://a.example/.well-known/openid-configuration"]);
 });
 
-test("ID04 a token without kid passes where one key fits, and not where two do", async () => {
+test("ID4 a token without kid passes where one key fits, and not where two do", async () => {
   const other = await makeKey("other", "ES256");
   const one = await serve({ "/keys": keysOf(first) });
   const two = await serve({ "/keys": keysOf(first, other) });
@@ -223,7 +223,7 @@ test("ID04 a token without kid passes where one key fits, and not where two do",
   expect(await identity.verify(await token(first, "https://b.example", { kid: undefined }))).toEqual(unauthorized);
 });
 
-test("ID02 Firebase's keys are asked of Google, and of nobody else", async () => {
+test("ID2 Firebase's keys are asked of Google, and of nobody else", async () => {
   const asked: string[] = [];
   const fetch: typeof globalThis.fetch = (input) => {
     asked.push(input instanceof Request ? input.url : input.toString());

@@ -59,7 +59,7 @@ const firebase = (more: Record<string, unknown> = {}): JWTPayload => ({
   ...more,
 });
 
-test("ID01 a good OIDC token of every asymmetric family gives its claims", async () => {
+test("ID1 a good OIDC token of every asymmetric family gives its claims", async () => {
   for (const key of [rsa, ec, ed, ps]) {
     const token = await sign(key, oidc({ name: "Ada", email: "ada@example.org", email_verified: true }));
     expect(await identity.verify(token)).toEqual({
@@ -72,12 +72,12 @@ test("ID01 a good OIDC token of every asymmetric family gives its claims", async
   }
 });
 
-test("ID01 an address that the issuer has not verified is left out", async () => {
+test("ID1 an address that the issuer has not verified is left out", async () => {
   const claims = await identity.verify(await sign(rsa, oidc({ email: "ada@example.org" })));
   expect(claims).toMatchObject({ subject: "u1", email: undefined });
 });
 
-test("ID02 a good Firebase token gives its claims", async () => {
+test("ID2 a good Firebase token gives its claims", async () => {
   expect(await identity.verify(await sign(rsa, firebase()))).toMatchObject({ subject: "u1" });
 });
 
@@ -113,7 +113,7 @@ test.each(Object.entries(wrongOidc))("HS19 refused before any key is fetched: %s
   expect(server.requests).toEqual([]);
 });
 
-test("ID01 several audiences pass where azp is ours, and so does a list of one", async () => {
+test("ID1 several audiences pass where azp is ours, and so does a list of one", async () => {
   for (const more of [{ aud: ["other", "app"], azp: "app" }, { aud: ["app"] }, { azp: "app" }]) {
     expect(await identity.verify(await sign(rsa, oidc(more)))).toMatchObject({ subject: "u1" });
   }
@@ -169,7 +169,7 @@ test("HS19 alg none is refused in every spelling, emulator tokens too", async ()
   expect(server.requests).toEqual([]);
 });
 
-test("ID03 the emulator's unsigned tokens pass only where it is asked for, with all other checks", async () => {
+test("ID3 the emulator's unsigned tokens pass only where it is asked for, with all other checks", async () => {
   const emulated = oidcIdentity({ issuers: [firebaseIssuer(project, { emulator: true })], clock });
   const unsigned = (payload: JWTPayload): string => `${encode({ alg: "none", typ: "JWT" })}.${encode(payload)}.`;
   expect(await emulated.verify(unsigned(firebase()))).toMatchObject({ subject: "u1" });

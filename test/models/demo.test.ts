@@ -1,4 +1,5 @@
 // Owns the checks of the demo: the same prompt the same reply, at the pace that was asked for, and on from anywhere.
+import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { demoReply } from "../../src/adapters/models/demo-text.ts";
@@ -112,6 +113,7 @@ describe("DM3 pace", () => {
     const hearing = hear(demoModel({ clock }), "long and slow", { signal: controller.signal });
     await clock.advance(2_000);
     expect(clock.pending()).toBe(1);
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
     controller.abort();
     const heard = await hearing;
     expect(heard.failure).toBe(controller.signal.reason);

@@ -34,10 +34,10 @@ it("MS2 a directive with a typo is an error, not another behaviour", () => {
 it("MS3 as a process it prints its address, serves, and tells what it was asked", async () => {
   const script = fileURLToPath(new URL("../support/model-server.ts", import.meta.url));
   const child = spawn(process.execPath, [script, "--port", "0", "--behaviour", "chars=70 seed=3"], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   try {
-    const [line] = await once(child.stdout.setEncoding("utf8"), "data");
+    const [line] = await once(child.stdout?.setEncoding("utf8") ?? child, "data");
     const { url, origin } = JSON.parse(String(line));
     expect((await hear(openAi(url), "hello")).text).toBe(expectedText(3, 70));
     const [record] = await (await fetch(`${origin}/requests`)).json();

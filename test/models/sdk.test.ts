@@ -172,6 +172,26 @@ describe("MD6 a provider of the AI SDK", () => {
   });
 });
 
+it("MD6 a stream that just ends was cut; one that ignores the signal is cancelled", async () => {
+  const cut = { doStream: async () => ({ stream: convertArrayToReadableStream<LanguageModelV4StreamPart>([]) }) };
+  const heard = await hear(aiSdkModel({ name: "x", model: cut, prefill: false, images: false }), "hello");
+  expect(fieldsOf(heard.failure)).toMatchObject({ code: "model_unavailable", retryable: true });
+
+  let cancelled: unknown;
+  const stream = new ReadableStream<LanguageModelV4StreamPart>({
+    start: (control) => control.enqueue({ type: "text-delta", id: "1", delta: "half" }),
+    cancel: (reason) => void (cancelled = reason),
+  });
+  const deaf = aiSdkModel({ name: "x", model: { doStream: async () => ({ stream }) }, prefill: false, images: false });
+  const controller = new AbortController();
+  const onBatch = (): void => void setImmediate(() => controller.abort());
+  expect(await hear(deaf, "hello", { signal: controller.signal, onBatch })).toMatchObject({
+    text: "half",
+    failure: controller.signal.reason,
+  });
+  expect(cancelled).toBe(controller.signal.reason);
+});
+
 const usage = {
   inputTokens: { total: 3, noCache: 3, cacheRead: 0, cacheWrite: 0 },
   outputTokens: { total: 2, text: 2, reasoning: 0 },
@@ -247,6 +267,21 @@ describe("MD7 streamText as a model", () => {
     };
     const heard = await hear(assistant(createAnthropic({ apiKey: key, baseURL: base })("x")), "hello");
     expect(fieldsOf(heard.failure)).toEqual({ code: "model_rate_limited", retryable: true, retryAfterMs: 3_000 });
+  });
+
+  it("PR01 also behind retries of its own", async () => {
+    answer = (response) => {
+      response.writeHead(429, { "content-type": "application/json", "retry-after-ms": "5" });
+      response.end(JSON.stringify({ type: "error", error: { type: "rate_limit_error", message: "slow" } }));
+    };
+    const model = createAnthropic({ apiKey: key, baseURL: base })("x");
+    const quiet = fromStreamText((_, abortSignal) =>
+      streamText({ model, prompt: "x", maxRetries: 1, abortSignal, onError: () => undefined }),
+    );
+    expect(fieldsOf((await hear(quiet, "hello")).failure)).toMatchObject({
+      code: "model_rate_limited",
+      retryAfterMs: 5,
+    });
   });
 
   it("G5 the signal ends it", async () => {

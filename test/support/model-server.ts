@@ -235,6 +235,8 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
 }
 
 if (import.meta.main) {
+  // Started with an IPC channel, it does not outlive whoever started it.
+  if (process.connected) process.once("disconnect", () => process.exit());
   const { values } = parseArgs({
     options: {
       port: { type: "string" },

@@ -57,7 +57,7 @@ const whole: { [T in CommandType]: Extract<Command, { type: T }> } = {
 const types = Object.keys(commandSchemas).filter(isCommandType);
 const take = (value: unknown) => decode(JSON.stringify(value), defaultLimits);
 
-test.each(types)("PR01 %s with every field is read as it was sent", (type) => {
+test.each(types)("WR1 %s with every field is read as it was sent", (type) => {
   expect(take(whole[type])).toEqual({ ok: true, command: whole[type] });
   expect(Object.keys(commandSchemas[type].entries).sort()).toEqual(Object.keys(whole[type]).sort());
 });
@@ -290,7 +290,7 @@ test("JS10 a text with NUL or half a surrogate pair is invalid, in every field t
   expect(take(sent)).toEqual({ ok: true, command: sent });
 });
 
-test("PR02 a text above the operator's limit is too_large and names its part", () => {
+test("WR2 a text above the operator's limit is too_large and names its part", () => {
   const send = (length: number) => ({
     ...whole["message.send"],
     parts: [parts[1], { type: "text", text: "x".repeat(length) }],
@@ -305,7 +305,7 @@ test("PR02 a text above the operator's limit is too_large and names its part", (
   });
 });
 
-test("PR03 a reaction is one emoji", () => {
+test("WR3 a reaction is one emoji", () => {
   const react = (reaction: unknown) => take({ ...whole["message.react"], reaction }).ok;
   for (const good of ["👍", "👍🏽", "❤️", "❤", "👩‍👩‍👧‍👦", "🇩🇪", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"]) expect(react(good), good).toBe(true);
   for (const bad of [
@@ -328,7 +328,7 @@ test("PR03 a reaction is one emoji", () => {
   }
 });
 
-test("PR04 every answer is a frame of the contract", () => {
+test("WR4 every answer is a frame of the contract", () => {
   const parse = (text: string) => v.parse(serverFrame, JSON.parse(text));
   expect(parse(encodeAck("a", { seq: 4 }))).toEqual({ type: "ack", id: "a", seq: 4 });
   const rejection = reject("rate_limited", { retryAfterMs: 1_200.4, field: "parts" });
@@ -337,7 +337,7 @@ test("PR04 every answer is a frame of the contract", () => {
   expect(rejection.retryAfterMs).toBe(1_201);
 });
 
-test("PR05 the table of errors holds the wire's codes, each with a sentence", () => {
+test("WR5 the table of errors holds the wire's codes, each with a sentence", () => {
   const contract = `invalid unauthorized forbidden not_found conflict too_large unsupported_media rate_limited
     quota_exceeded blocked overloaded unavailable model_unavailable model_rate_limited model_timeout
     model_refused context_overflow internal`;
@@ -345,7 +345,7 @@ test("PR05 the table of errors holds the wire's codes, each with a sentence", ()
   for (const { message } of Object.values(errorCodes)) expect(message).toMatch(/^[A-Z][^\n]{10,}\.$/);
 });
 
-test("PR06 the table of close codes holds the wire's codes and what a client does about each", () => {
+test("WR6 the table of close codes holds the wire's codes and what a client does about each", () => {
   const actions = Object.entries(closeCodes).map(([code, { action }]) => [Number(code), action]);
   const contract = [
     ...[1000, 1001, 1006, 1011, 1012].map((code) => [code, "reconnect"]),

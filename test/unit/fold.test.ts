@@ -16,7 +16,7 @@ const fold = (events: readonly Event[], from: Conversation = emptyConversation):
   applyEvents(from, events, from.seq + events.length);
 const reply = (state: Conversation, id = "m1") => state.messages.find((found) => found.id === id);
 
-test("LG1 a sent message, its reply's pieces and its end make one conversation", () => {
+test("FO1 a sent message, its reply's pieces and its end make one conversation", () => {
   const usage = { inputTokens: 3, outputTokens: 2 };
   const state = fold([
     { kind: "conversation.created", at, title: "T" },
@@ -40,7 +40,7 @@ test("LG1 a sent message, its reply's pieces and its end make one conversation",
   expect(textLength(reply(state) ?? { parts: [] })).toBe(5);
 });
 
-test("LG2 B09 a frame is applied once: duplicates and older ones are dropped, a hole is a gap", () => {
+test("FO2 B09 a frame is applied once: duplicates and older ones are dropped, a hole is a gap", () => {
   expect(receive(0, 1, 3)).toBe("apply");
   expect(receive(3, 4, 4)).toBe("apply");
   for (const [from, to] of [
@@ -58,7 +58,7 @@ test("LG2 B09 a frame is applied once: duplicates and older ones are dropped, a 
     expect(receive(3, from, to)).toBe("gap");
 });
 
-test("LG2 B09 property: frames doubled, late and out of order never change the state that in-order frames make", () => {
+test("FO2 B09 property: frames doubled, late and out of order never change the state that in-order frames make", () => {
   fc.assert(
     fc.property(aLog, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 8 })), { maxLength: 60 }), (events, picks) => {
       let state = emptyConversation;
@@ -79,7 +79,7 @@ test("LG2 B09 property: frames doubled, late and out of order never change the s
   );
 });
 
-test("LG3 B12 20,000 events in one frame are one new state, in short time", () => {
+test("FO3 B12 20,000 events in one frame are one new state, in short time", () => {
   const pieces = Array.from({ length: 20_000 }, (_, i) => appended("t1", "m1", 0, i, "x"));
   const state = fold([message("u1"), started("t1", "m1", "u1")]);
   const began = performance.now();
@@ -91,7 +91,7 @@ test("LG3 B12 20,000 events in one frame are one new state, in short time", () =
   expect(next.messages[0]).toBe(state.messages[0]);
 });
 
-test("LG3 property: neither a state nor an event is ever changed, and what is not touched keeps its identity", () => {
+test("FO3 property: neither a state nor an event is ever changed, and what is not touched keeps its identity", () => {
   fc.assert(
     fc.property(aLog, fc.nat(), (events, cut) => {
       const k = cut % (events.length + 1);
@@ -110,7 +110,7 @@ test("LG3 property: neither a state nor an event is ever changed, and what is no
   );
 });
 
-test("LG4 a piece whose offset, part or type does not fit changes nothing and is counted", () => {
+test("FO4 a piece whose offset, part or type does not fit changes nothing and is counted", () => {
   const state = fold([started("t1", "m1", "u1"), appended("t1", "m1", 0, 0, "abc")]);
   const wrong = [
     appended("t1", "m1", 0, 2, "x"),
@@ -128,7 +128,7 @@ test("LG4 a piece whose offset, part or type does not fit changes nothing and is
   expect(fold(wrong, state).mismatches).toBe(wrong.length);
 });
 
-test("LG4 offsets are UTF-16 units, also where a piece ends inside a surrogate pair", () => {
+test("FO4 offsets are UTF-16 units, also where a piece ends inside a surrogate pair", () => {
   const [high = "", low = ""] = "😀".split("");
   const state = fold([
     started("t1", "m1", "u1"),
@@ -139,7 +139,7 @@ test("LG4 offsets are UTF-16 units, also where a piece ends inside a surrogate p
   expect(state.mismatches).toBe(0);
 });
 
-test("LG4 a set part takes its place or follows the last one; one beyond that leaves no hole and is counted", () => {
+test("FO4 a set part takes its place or follows the last one; one beyond that leaves no hole and is counted", () => {
   const source = { type: "source-url", sourceId: "s", url: "https://a.example" };
   const set = (part: number): Event => ({ kind: "reply.part", at, turn: "t1", message: "m1", part, value: source });
   const state = fold([started("t1", "m1", "u1"), set(0), appended("t1", "m1", 1, 0, "x"), set(0)]);
@@ -149,7 +149,7 @@ test("LG4 a set part takes its place or follows the last one; one beyond that le
   expect(reply(holed)?.parts).toEqual(reply(state)?.parts);
 });
 
-test("LG5 a restart empties the reply, a continue keeps it; both raise the attempt and keep the turn", () => {
+test("FO5 a restart empties the reply, a continue keeps it; both raise the attempt and keep the turn", () => {
   const state = fold([started("t1", "m1", "u1"), appended("t1", "m1", 0, 0, "abc")]);
   const resumed = (mode: "continue" | "restart"): Event => ({
     kind: "turn.resumed",
@@ -168,7 +168,7 @@ test("LG5 a restart empties the reply, a continue keeps it; both raise the attem
   }
 });
 
-test("LG6 a further turn goes on in the same reply: its parts stay, its end and error are taken back", () => {
+test("FO6 a further turn goes on in the same reply: its parts stay, its end and error are taken back", () => {
   const error = { code: "model_timeout", message: "x", retryable: true };
   const ended: Event = { ...finished("t1", "m1", 3), status: "interrupted", error };
   const state = fold([started("t1", "m1", "u1"), appended("t1", "m1", 0, 0, "abc"), ended]);
@@ -186,7 +186,7 @@ test("LG6 a further turn goes on in the same reply: its parts stay, its end and 
   expect(next.turns).toEqual([]);
 });
 
-test("LG7 reactions are sets: on twice is once, off takes away, the last one leaves no trace", () => {
+test("FO7 reactions are sets: on twice is once, off takes away, the last one leaves no trace", () => {
   const react = (user: string, on: boolean, reaction = "👍"): Event => ({
     kind: "reaction.changed",
     at,
@@ -204,7 +204,7 @@ test("LG7 reactions are sets: on twice is once, off takes away, the last one lea
   expect(reply(none, "u1")?.metadata).not.toHaveProperty("reactions");
 });
 
-test("LG8 title, archive and deletion; a message twice is one; events of an older page are no harm", () => {
+test("FO8 title, archive and deletion; a message twice is one; events of an older page are no harm", () => {
   const state = fold([
     { kind: "conversation.created", at },
     message("u1"),
@@ -220,7 +220,7 @@ test("LG8 title, archive and deletion; a message twice is one; events of an olde
   expect(fold([{ kind: "conversation.deleted", at }], state)).toMatchObject({ deleted: true, turns: [] });
 });
 
-test("LG9 B03 property: a snapshot at any seq, then the rest of the log, is the whole log's fold", () => {
+test("FO9 B03 property: a snapshot at any seq, then the rest of the log, is the whole log's fold", () => {
   fc.assert(
     fc.property(aLog, fc.nat(), (events, cut) => {
       const k = cut % (events.length + 1);

@@ -60,7 +60,7 @@ const allowed: Record<string, string> = {
   "src/domain/time.ts": "export const age = (now: number, then: number): number => now - then;",
 };
 
-test("AR01 what the layers allow is clean", () => {
+test("AR1 what the layers allow is clean", () => {
   expect(lint(allowed)).toEqual([]);
 });
 
@@ -94,7 +94,7 @@ const forbidden: readonly (readonly [path: string, from: string])[] = [
   ["src/client/a.ts", "node:fs"],
 ];
 
-test("AR01 every import against the layers is an error, type imports and re-exports too", () => {
+test("AR1 every import against the layers is an error, type imports and re-exports too", () => {
   const files: Record<string, string> = {};
   const expected: string[] = [];
   for (const [i, [path, from]] of forbidden.entries()) {
@@ -111,7 +111,7 @@ test("AR01 every import against the layers is an error, type imports and re-expo
   expect(lint(files).sort()).toEqual(expected.sort());
 });
 
-test("AR02 the domain has no clock, timer, chance or world", () => {
+test("AR2 the domain has no clock, timer, chance or world", () => {
   const found = lint({
     "src/domain/date.ts": "export const a = (): number => Date.now();",
     "src/domain/made.ts": "export const a = (): Date => new Date(0);",
@@ -131,7 +131,7 @@ test("AR02 the domain has no clock, timer, chance or world", () => {
   );
 });
 
-test("AR03 a circle of imports is an error, through values and types", () => {
+test("AR3 a circle of imports is an error, through values and types", () => {
   const found = lint({
     "src/server/a.ts": 'import { b } from "./b.ts";\nexport const a = (): number => b();',
     "src/server/b.ts": 'import { c } from "./c.ts";\nexport const b = (): number => c();',
@@ -140,13 +140,13 @@ test("AR03 a circle of imports is an error, through values and types", () => {
   expect(new Set(found)).toEqual(new Set(["a", "b", "c"].map((name) => `src/server/${name}.ts: import(no-cycle)`)));
 });
 
-test("AR04 a source file of 301 lines is an error, one of 300 is not, nor a long test", () => {
+test("AR4 a source file of 301 lines is an error, one of 300 is not, nor a long test", () => {
   const long = (n: number): string => Array.from({ length: n }, (_, i) => `export const a${i} = ${i};`).join("\n");
   const found = lint({ "src/server/a.ts": long(301), "src/server/b.ts": long(300), "test/c.ts": long(400) });
   expect(found).toEqual(["src/server/a.ts: eslint(max-lines)"]);
 });
 
-test("AR05 any, console and a forgotten promise are errors", () => {
+test("AR5 any, console and a forgotten promise are errors", () => {
   const found = lint({
     "src/server/any.ts": "export const a = (b: any): unknown => b;",
     "src/server/console.ts": 'console.log("x");',

@@ -30,7 +30,7 @@ function mergeInTurns(entries: readonly Entry[], stretch: number): Entry[] {
   return merged;
 }
 
-test("LG10 events are numbered densely after the head", () => {
+test("LG1 events are numbered densely after the head", () => {
   const entries = number(7, [message("a"), message("b")]);
   expect(entries.map(({ first, last }) => [first, last])).toEqual([
     [8, 8],
@@ -38,7 +38,7 @@ test("LG10 events are numbered densely after the head", () => {
   ]);
 });
 
-test("LG11 B01 B03 B04 property: for every seq k, fold up to k and then what comes after k is the fold of all", () => {
+test("LG2 B01 B03 B04 property: for every seq k, fold up to k and then what comes after k is the fold of all", () => {
   fc.assert(
     fc.property(aLog, fc.integer({ min: 1, max: 9 }), (events, stretch) => {
       const whole = fold(events);
@@ -55,7 +55,7 @@ test("LG11 B01 B03 B04 property: for every seq k, fold up to k and then what com
   );
 });
 
-test("LG11 B01 property: a rest can be cut and merged again, at any seq", () => {
+test("LG2 B01 property: a rest can be cut and merged again, at any seq", () => {
   fc.assert(
     fc.property(aLog, fc.nat(), fc.nat(), (events, a, b) => {
       const [k = 0, later = 0] = [a % (events.length + 1), b % (events.length + 1)].sort((x, y) => x - y);
@@ -66,7 +66,7 @@ test("LG11 B01 property: a rest can be cut and merged again, at any seq", () => 
   );
 });
 
-test("LG12 property: merging twice, or in turns, is merging once; entries stay dense and in order", () => {
+test("LG2 property: merging twice, or in turns, is merging once; entries stay dense and in order", () => {
   fc.assert(
     fc.property(aLog, fc.integer({ min: 1, max: 9 }), (events, stretch) => {
       const entries = number(0, events);
@@ -85,7 +85,7 @@ test("LG12 property: merging twice, or in turns, is merging once; entries stay d
   );
 });
 
-test("LG13 B20 property: no merged text is longer than its limit, unless one piece alone was", () => {
+test("LG3 B20 property: no merged text is longer than its limit, unless one piece alone was", () => {
   const sizes = fc.array(fc.oneof(fc.nat({ max: 300 }), fc.nat({ max: mergedTextLength + 100 })), { maxLength: 60 });
   fc.assert(
     fc.property(sizes, fc.integer({ min: 1, max: 9 }), (lengths, stretch) => {
@@ -108,13 +108,13 @@ test("LG13 B20 property: no merged text is longer than its limit, unless one pie
   );
 });
 
-test("LG13 many small pieces become few entries", () => {
+test("LG3 many small pieces become few entries", () => {
   const pieces = Array.from({ length: 20_000 }, (_, i) => appended("t", "m", 0, i * 4, "abcd"));
   const merged = merge(number(0, pieces));
   expect(merged.length).toBe(Math.ceil((20_000 * 4) / mergedTextLength));
 });
 
-test("LG12 pieces of another part, turn, message or type, or with anything between, stay apart", () => {
+test("LG2 pieces of another part, turn, message or type, or with anything between, stay apart", () => {
   const first = appended("t", "m", 0, 0, "ab");
   const fits = appended("t", "m", 0, 2, "c");
   expect(merge(number(0, [first, fits]))).toHaveLength(1);

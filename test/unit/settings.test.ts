@@ -275,28 +275,28 @@ const table: Record<string, Row> = {
   NODE_NAME: { field: "nodeName", good: [["node-1.eu", "node-1.eu"]], bad: ["a b", "x".repeat(65), "né"] },
 };
 
-test("ST01 without any setting every default holds", () => {
+test("SS1 without any setting every default holds", () => {
   const { systemPrompt, ...rest } = read({});
   expect(rest).toEqual(defaults);
   expect(systemPrompt.length).toBeGreaterThan(20);
 });
 
-test("ST01 the table of this test names every setting but those with tests of their own", () => {
+test("SS1 the table of this test names every setting but those with tests of their own", () => {
   const own = ["databaseUrl", "redisUrl", "systemPrompt"];
   expect([...Object.values(table).map((row) => row.field), ...own].sort()).toEqual(Object.keys(read({})).sort());
 });
 
-test.each(Object.entries(table))("ST02 %s takes what is allowed", (name, { field, good, beside }) => {
+test.each(Object.entries(table))("SS2 %s takes what is allowed", (name, { field, good, beside }) => {
   for (const [text, value] of good) expect(read({ ...beside, [name]: text })[field]).toEqual(value);
 });
 
-test.each(Object.entries(table))("ST02 %s unset or empty is the default", (name, { field }) => {
+test.each(Object.entries(table))("SS2 %s unset or empty is the default", (name, { field }) => {
   for (const text of [undefined, "", "  "])
     expect(read({ [name]: text })).toHaveProperty(field, { ...defaults, systemPrompt: "" }[field]);
 });
 
 test.each(Object.entries(table))(
-  "ST03 %s refuses the rest, by name and with what is allowed",
+  "SS3 %s refuses the rest, by name and with what is allowed",
   (name, { bad, beside }) => {
     for (const text of bad) {
       const found = problems({ ...beside, [name]: text });
@@ -307,12 +307,12 @@ test.each(Object.entries(table))(
   },
 );
 
-test("ST03 all problems are told at once", () => {
+test("SS3 all problems are told at once", () => {
   const found = problems({ PORT: "x", LOG_LEVEL: "loud", AUTH: "nobody" });
   expect(found.map((problem) => problem.split(":")[0])).toEqual(["PORT", "AUTH", "LOG_LEVEL"]);
 });
 
-test("ST04 no message repeats a secret value", () => {
+test("SS4 no message repeats a secret value", () => {
   const secret = "hunter2 hunter2";
   const names = ["MASTER_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY", "ADMIN_TOKEN"];
   for (const name of [...names, "METRICS_TOKEN", "DATABASE_URL", "REDIS_URL", "OPENAI_BASE_URL", "AUTH_JWKS_URL"]) {
@@ -328,14 +328,14 @@ test("ST04 no message repeats a secret value", () => {
   expect(problems({ AUTH: "oidc:https://me:hunter2@id.example#a" }).join("")).not.toContain("hunter2");
 });
 
-test("ST04 a long or odd value is shown short and on one line", () => {
+test("SS4 a long or odd value is shown short and on one line", () => {
   const [problem = ""] = problems({ LOG_LEVEL: `a\n\u001b[31m${"x".repeat(10_000)}` });
   expect(problem.length).toBeLessThan(300);
   expect(problem).not.toContain("\n");
   expect(problem).not.toContain("\u001b");
 });
 
-test("ST05 the cluster's settings: one alone is refused, both are not in this version", () => {
+test("SS5 the cluster's settings: one alone is refused, both are not in this version", () => {
   const databaseUrl = "postgres://db/x";
   const redisUrl = "rediss://r:6380";
   expect(problems({ DATABASE_URL: databaseUrl })).toEqual([
@@ -352,7 +352,7 @@ test("ST05 the cluster's settings: one alone is refused, both are not in this ve
 const local = ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "::1", "[::1]"];
 const remote = ["0.0.0.0", "::", "10.0.0.1", "chat.example.org", "localhost.example.org", "127.0.0.1.example.org"];
 
-test("ST05 LIMITS=off and the Firebase emulator only where HOST is a loopback address", () => {
+test("SS5 LIMITS=off and the Firebase emulator only where HOST is a loopback address", () => {
   for (const [name, value] of [
     ["LIMITS", "off"],
     ["FIREBASE_AUTH_EMULATOR_HOST", "127.0.0.1:9099"],
@@ -364,7 +364,7 @@ test("ST05 LIMITS=off and the Firebase emulator only where HOST is a loopback ad
   }
 });
 
-test("ST05 ALLOWED_ORIGINS=* only where guests alone come in", () => {
+test("SS5 ALLOWED_ORIGINS=* only where guests alone come in", () => {
   expect(problems({ ALLOWED_ORIGINS: "*", AUTH: "guest" })).toEqual([]);
   for (const AUTH of ["firebase:demo-project", "guest,oidc:https://id.example#a"]) {
     expect(problems({ ALLOWED_ORIGINS: "*", AUTH })).toEqual([expect.stringMatching(/^ALLOWED_ORIGINS: /)]);
@@ -372,7 +372,7 @@ test("ST05 ALLOWED_ORIGINS=* only where guests alone come in", () => {
   }
 });
 
-test("ST05 a model whose key or address is missing is refused at the start", () => {
+test("SS5 a model whose key or address is missing is refused at the start", () => {
   for (const name of ["MODEL", "MODEL_FALLBACK"]) {
     expect(problems({ [name]: "openai:x" })).toEqual([expect.stringMatching(new RegExp(`^${name}: .*OPENAI_API_KEY`))]);
     expect(problems({ [name]: "openai-compatible:x" })).toEqual([expect.stringContaining("OPENAI_BASE_URL")]);
@@ -383,11 +383,11 @@ test("ST05 a model whose key or address is missing is refused at the start", () 
   }
 });
 
-test("ST01 SYSTEM_PROMPT is kept as it is, and set to nothing it is none", () => {
+test("SS1 SYSTEM_PROMPT is kept as it is, and set to nothing it is none", () => {
   expect(read({ SYSTEM_PROMPT: " Be brief.\n" }).systemPrompt).toBe(" Be brief.\n");
   expect(read({ SYSTEM_PROMPT: "" }).systemPrompt).toBe("");
 });
 
-test("ST01 variables of others are no matter", () => {
+test("SS1 variables of others are no matter", () => {
   expect(problems({ PATH: "/bin", THROUGHLINE_X: "1", npm_config_port: "x" })).toEqual([]);
 });

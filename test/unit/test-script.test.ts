@@ -32,7 +32,7 @@ function suite(files: Record<string, string>): { last: string | undefined; code:
 const good = 'test("a", () => expect(1).toBe(1));';
 const bad = 'test("b", () => expect(1).toBe(2));';
 
-test("TS01 a good suite passes, with one line of counts at the end", () => {
+test("AR7 a good suite passes, with one line of counts at the end", () => {
   expect(suite({ "a.test.ts": `${good}\ntest("c", () => expect(2).toBe(2));`, "b.test.ts": good })).toEqual({
     last: "3 passed, 0 failed",
     code: 0,
@@ -40,13 +40,13 @@ test("TS01 a good suite passes, with one line of counts at the end", () => {
   });
 });
 
-test("TS01 failed tests, skipped tests and files that do not load are failures", () => {
+test("AR7 failed tests, skipped tests and files that do not load are failures", () => {
   const skipped = 'test.skip("s", () => expect(1).toBe(1));\ntest.todo("t");';
   const files = { "a.test.ts": good + bad, "b.test.ts": `throw new Error("no");`, "c.test.ts": good + skipped };
   expect(suite(files)).toEqual({ last: "2 passed, 4 failed", code: 1, lines: 1 });
 });
 
-test("TS01 a suite of skipped tests only, or of none, has failed", () => {
+test("AR7 a suite of skipped tests only, or of none, has failed", () => {
   expect(suite({ "a.test.ts": 'test.skip("s", () => expect(1).toBe(1));' })).toMatchObject({
     last: "0 passed, 1 failed",
     code: 1,
@@ -54,7 +54,7 @@ test("TS01 a suite of skipped tests only, or of none, has failed", () => {
   expect(suite({})).toMatchObject({ last: "0 passed, 1 failed", code: 1 });
 });
 
-test("TS01 an error outside any test is a failure", () => {
+test("AR7 an error outside any test is a failure", () => {
   const stray =
     'test("r", async () => { void Promise.reject(new Error("stray")); await new Promise((r) => setTimeout(r, 50)); });';
   expect(suite({ "a.test.ts": good + stray })).toMatchObject({ last: "2 passed, 1 failed", code: 1 });

@@ -89,16 +89,17 @@ export class Codec {
     };
   }
 
-  sealEntry(conversation: string, entry: Entry): { cuts: string | null; body: Uint8Array } {
-    return {
-      cuts: entry.cuts === undefined ? null : JSON.stringify(entry.cuts),
-      body: this.seal(entry.event, `entry:${conversation}:${entry.last}`),
-    };
+  sealEvent(conversation: string, { last, event }: Entry): Uint8Array {
+    return this.seal(event, `entry:${conversation}:${last}`);
+  }
+
+  event(conversation: string, last: number, body: Uint8Array): Event {
+    return this.open(body, `entry:${conversation}:${last}`, isEvent);
   }
 
   entry(conversation: string, row: Row): Entry {
     const last = integer(row, "last");
-    const event = this.open(bytes(row, "body"), `entry:${conversation}:${last}`, isEvent);
+    const event = this.event(conversation, last, bytes(row, "body"));
     const entry = { first: integer(row, "first"), last, event };
     if (row["cuts"] === null) return entry;
     const cuts: unknown = JSON.parse(text(row, "cuts"));
@@ -147,13 +148,13 @@ export function turnOf(row: Row, conversation: string): TurnRecord {
   };
 }
 
-/** The values of a turn in the order of `turnColumns`. */
-export function turnValues(cid: number, turn: TurnRecord): SQLInputValue[] {
+/** The values of a turn in the order of `turnColumns`; `head` is the seq up to which its `length` counts. */
+export function turnValues(cid: number, turn: TurnRecord, head: number): SQLInputValue[] {
   const { id, user, message, parent, model, status, owner, fence, leaseUntil, attempts, stalls } = turn;
   const { length, attemptLength, startedSeq, finishedSeq, settled } = turn;
   const counts = [fence, leaseUntil, attempts, stalls, length, attemptLength, startedSeq, finishedSeq];
-  return [cid, id, user, message, parent, model, status, owner, ...counts, settled ? 1 : 0];
+  return [cid, id, user, message, parent, model, status, owner, ...counts, settled ? 1 : 0, head];
 }
 
 export const turnColumns =
-  "cid, id, user, message, parent, model, status, owner, fence, lease_until, attempts, stalls, length, attempt_length, started_seq, finished_seq, settled";
+  "cid, id, user, message, parent, model, status, owner, fence, lease_until, attempts, stalls, length, attempt_length, started_seq, finished_seq, settled, length_seq";

@@ -1,12 +1,14 @@
 // Owns how works are decided on and written: one transaction per commit, each work whole or not at all. No reads for readers.
 import { number } from "../../domain/log.ts";
 import { isRejection } from "../../domain/records.ts";
-import { reject } from "../../protocol/index.ts";
+import { reject, type Event, type EventOf } from "../../protocol/index.ts";
 import { StoreFailure } from "../../server/ports.ts";
 import type { Clock, ConversationRecord, Effect, Entry, Outcome, TurnRecord, Work } from "../../server/ports.ts";
 import { answerContext, keyOf, text, turnColumns, turnValues, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { asStoreFailure } from "./failures.ts";
+import type { Hot } from "./hot.ts";
+import type { Tail } from "./tail.ts";
 import { LazyView } from "./view.ts";
 
 /** A work whose effect could not be written: a bug of its own. The transaction is done again without it. */
@@ -21,7 +23,13 @@ class BadWork extends Error {
 const internal = (): Outcome => ({ ok: false, rejection: reject("internal") });
 
 /** The part of a Log that writes. */
-export function createCommit(db: Database, codec: Codec, clock: Clock): (works: readonly Work[]) => Outcome[] {
+export function createCommit(
+  db: Database,
+  codec: Codec,
+  memory: { readonly hot: Hot; readonly tail: Tail },
+  clock: Clock,
+): (works: readonly Work[]) => Outcome[] {
+  const { hot, tail } = memory;
   const sql = prepareWrites(db);
 
   /** An answer that was given to this command before. */
@@ -47,7 +55,7 @@ export function createCommit(db: Database, codec: Codec, clock: Clock): (works: 
   };
 
   const perform = (work: Work, index: number): Outcome => {
-    const view = new LazyView(db, codec, work);
+    const view = new LazyView(db, codec, hot, work);
     const before = repeated(work, view);
     if (before !== undefined) return before;
     const effect = decide(work, view);
@@ -62,23 +70,15 @@ export function createCommit(db: Database, codec: Codec, clock: Clock): (works: 
   };
 
   const write = (work: Work, view: LazyView, effect: Effect): Outcome => {
-    const { conversation: id, key } = work;
+    const { key } = work;
     db.change();
     const conversation = after(view.conversation, effect);
     const entries = number(view.conversation?.head ?? 0, effect.events);
+    const turn = writesOnly(view, effect);
     if (conversation === undefined) {
       if (changesRows(effect)) throw new Error("an effect without a conversation");
-    } else {
-      if (effect.erase === true && view.cid !== undefined) erase(view.cid);
-      const cid = saveConversation(view, effect, conversation);
-      for (const entry of entries) saveEntry(cid, id, entry);
-      if (effect.replace !== undefined) replace(cid, id, effect.replace);
-      for (const { message, openSince } of effect.messages ?? []) {
-        const body = codec.sealMessage(id, message);
-        sql.saveMessage.run(cid, message.id, message.metadata.parent, openSince ?? null, body);
-      }
-      for (const turn of effect.turns ?? []) saveTurn(cid, turn, view.known(turn.id));
-    }
+    } else if (turn === undefined) saveAll(view, effect, conversation, entries);
+    else savePieces(view, turn, conversation, entries);
     if (key !== undefined) {
       const body = codec.seal(effect.answer, answerContext(key.user, key.id));
       sql.saveAnswer.run(key.user, keyOf(key.id), key.hash, clock.now(), body);
@@ -86,12 +86,32 @@ export function createCommit(db: Database, codec: Codec, clock: Clock): (works: 
     return { ok: true, answer: effect.answer, entries, conversation, repeated: false };
   };
 
-  const saveConversation = (view: LazyView, effect: Effect, row: ConversationRecord): number => {
-    const { cid } = view;
-    const unchanged = effect.conversation === undefined || effect.conversation === view.conversation;
-    if (cid !== undefined && unchanged && effect.erase !== true) {
-      // The way of every piece: nothing of the row but its head.
-      if (effect.events.length > 0) sql.saveHead.run(row.head, cid);
+  /** The way of nearly every work: pieces of a running turn, which go to the tail and change no other row. */
+  const savePieces = (view: LazyView, turn: TurnRecord, row: ConversationRecord, entries: readonly Entry[]): void => {
+    if (view.cid === undefined) return;
+    const own = hot.open(view.cid, row);
+    for (const entry of entries) tail.add(own, turn, entry.last, codec.sealEvent(row.id, entry));
+    own.record = row;
+    own.turns.set(turn.id, Object.freeze({ ...turn }));
+  };
+
+  const saveAll = (view: LazyView, effect: Effect, row: ConversationRecord, entries: readonly Entry[]): void => {
+    const { id } = row;
+    if (effect.erase === true && view.cid !== undefined) erase(view.cid);
+    const cid = saveConversation(view, row);
+    for (const entry of entries) saveEntry(cid, id, entry);
+    replace(cid, row, effect);
+    for (const { message, openSince } of effect.messages ?? []) {
+      const body = codec.sealMessage(id, message);
+      sql.saveMessage.run(cid, message.id, message.metadata.parent, openSince ?? null, body);
+    }
+    for (const turn of effect.turns ?? []) sql.saveTurn.run(...turnValues(cid, turn, row.head));
+    hot.save(cid, row, effect.turns ?? []);
+  };
+
+  const saveConversation = ({ cid, conversation }: LazyView, row: ConversationRecord): number => {
+    if (cid !== undefined && conversation !== undefined && sameButHead(conversation, row)) {
+      sql.saveHead.run(row.head, cid);
       return cid;
     }
     const title = codec.sealText(row.title, `title:${row.id}`);
@@ -104,28 +124,33 @@ export function createCommit(db: Database, codec: Codec, clock: Clock): (works: 
   };
 
   const saveEntry = (cid: number, conversation: string, entry: Entry): void => {
-    const { cuts, body } = codec.sealEntry(conversation, entry);
-    sql.saveEntry.run(cid, entry.last, entry.first, cuts, body);
+    const cuts = entry.cuts === undefined ? null : JSON.stringify(entry.cuts);
+    sql.saveEntry.run(cid, entry.last, entry.first, cuts, codec.sealEvent(conversation, entry));
   };
 
-  const replace = (cid: number, conversation: string, entries: readonly Entry[]): void => {
-    const [first, last] = [entries[0]?.first, entries.at(-1)?.last];
-    if (first === undefined || last === undefined) return;
-    sql.dropEntries.run(cid, first, last);
-    for (const entry of entries) saveEntry(cid, conversation, entry);
-  };
-
-  const saveTurn = (cid: number, turn: TurnRecord, known: TurnRecord | undefined): void => {
-    if (known !== undefined && sameButCounts(known, turn)) {
-      const { leaseUntil, attempts, stalls, length, attemptLength } = turn;
-      sql.saveProgress.run(leaseUntil, attempts, stalls, length, attemptLength, cid, turn.id);
-    } else sql.saveTurn.run(...turnValues(cid, turn));
+  const replace = (cid: number, row: ConversationRecord, effect: Effect): void => {
+    const entries = effect.replace ?? [];
+    const range = [entries[0]?.first ?? 0, entries.at(-1)?.last ?? -1] as const;
+    if (entries.length > 0) sql.dropEntries.run(cid, ...range);
+    for (const entry of entries) saveEntry(cid, row.id, entry);
+    const settled = new Set((effect.turns ?? []).filter((turn) => turn.settled).map((turn) => turn.id));
+    if (hot.at(cid) === undefined || (entries.length === 0 && settled.size === 0)) return;
+    tail.settle(hot.open(cid, row), row.head, range, settled);
   };
 
   const erase = (cid: number): void => {
+    const own = hot.at(cid);
+    if (own !== undefined) hot.drop(own);
+    tail.erase(cid);
     sql.eraseEntries.run(cid);
     sql.eraseMessages.run(cid);
     sql.eraseTurns.run(cid);
+  };
+
+  const performAll = (works: readonly Work[], bad: ReadonlySet<number>): Outcome[] => {
+    const outcomes = works.map((work, i) => (bad.has(i) ? internal() : perform(work, i)));
+    tail.trim();
+    return outcomes;
   };
 
   return (works) => {
@@ -133,7 +158,7 @@ export function createCommit(db: Database, codec: Codec, clock: Clock): (works: 
     const bad = new Set<number>();
     for (;;) {
       try {
-        return db.write(() => works.map((work, i) => (bad.has(i) ? internal() : perform(work, i))));
+        return db.write(() => performAll(works, bad));
       } catch (error) {
         if (!(error instanceof BadWork)) throw error;
         bad.add(error.index);
@@ -162,9 +187,6 @@ function prepareWrites(db: Database) {
     saveTurn: db.prepare(
       `INSERT OR REPLACE INTO turns (${turnColumns}) VALUES (${turnColumns.replaceAll(/\w+/g, "?")})`,
     ),
-    saveProgress: db.prepare(
-      "UPDATE turns SET lease_until = ?, attempts = ?, stalls = ?, length = ?, attempt_length = ? WHERE cid = ? AND id = ?",
-    ),
     eraseEntries: db.prepare("DELETE FROM entries WHERE cid = ?"),
     eraseMessages: db.prepare("DELETE FROM messages WHERE cid = ?"),
     eraseTurns: db.prepare("DELETE FROM turns WHERE cid = ?"),
@@ -182,18 +204,25 @@ function after(before: ConversationRecord | undefined, effect: Effect): Conversa
 const changesRows = (effect: Effect): boolean =>
   [effect.events, effect.messages, effect.turns, effect.replace].some((rows) => rows !== undefined && rows.length > 0);
 
-/** True where nothing differs that an index knows: then the row is updated in place. */
-function sameButCounts(a: TurnRecord, b: TurnRecord): boolean {
-  return (
-    a.status === b.status &&
-    a.fence === b.fence &&
-    a.owner === b.owner &&
-    a.message === b.message &&
-    a.parent === b.parent &&
-    a.model === b.model &&
-    a.user === b.user &&
-    a.startedSeq === b.startedSeq &&
-    a.finishedSeq === b.finishedSeq &&
-    a.settled === b.settled
-  );
+/** The running turn that an effect adds pieces to, if it does nothing else. */
+function writesOnly(view: LazyView, effect: Effect): TurnRecord | undefined {
+  const { events, conversation, turns = [], messages = [], replace = [], erase } = effect;
+  const [turn] = turns;
+  if (turn === undefined || turns.length > 1 || messages.length > 0 || replace.length > 0 || erase === true)
+    return undefined;
+  if (conversation !== undefined && conversation !== view.conversation) return undefined;
+  const before = view.hot?.turns.get(turn.id);
+  if (before === undefined || events.length === 0 || !sameBut(["length"], before, turn)) return undefined;
+  return events.every((event) => isPiece(event) && event.turn === turn.id) ? turn : undefined;
+}
+
+const isPiece = (event: Event): event is EventOf<"reply.appended" | "reply.part"> =>
+  event.kind === "reply.appended" || event.kind === "reply.part";
+
+const sameButHead = (a: ConversationRecord, b: ConversationRecord): boolean => sameBut(["head"], a, b);
+
+/** True where two rows differ in nothing but `names`. */
+function sameBut<T extends object>(names: readonly (keyof T)[], a: T, b: T): boolean {
+  for (const name in b) if (a[name] !== b[name] && !names.includes(name)) return false;
+  return true;
 }

@@ -14,8 +14,8 @@ export class Database {
   #changed = false;
   #failure: StoreFailure | undefined;
   #closed = false;
-  /** Called after each commit that changed something, with the number of such commits. */
-  onCommit: (commits: number) => void = () => undefined;
+  /** Called when a transaction has ended, before anybody learns of it. */
+  onEnd: (committed: boolean) => void = () => undefined;
 
   constructor(db: DatabaseSync, commits: number) {
     this.#db = db;
@@ -61,9 +61,11 @@ export class Database {
       this.#commit.run();
     } catch (error) {
       this.#undo();
+      this.onEnd(false);
       throw this.#judge(error);
     }
-    if (this.#changed) this.onCommit(++this.#commits);
+    if (this.#changed) this.#commits++;
+    this.onEnd(true);
     return result;
   }
 

@@ -89,7 +89,7 @@ function checkPages(db: DatabaseSync, file: string): void {
   const whole = statSync(file).size <= checkedWhole;
   const checks = whole
     ? ["PRAGMA quick_check(1)"]
-    : ["store", "conversations", "turns", "users", "sessions"].map((table) => `PRAGMA quick_check(${table})`);
+    : ["store", "tail", "conversations", "turns", "users", "sessions"].map((table) => `PRAGMA quick_check(${table})`);
   for (const check of checks) {
     if (pragma(db, check) !== "ok") throw damaged(file);
   }

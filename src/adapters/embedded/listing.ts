@@ -1,7 +1,8 @@
 // Owns the list of a user's conversations: its order, its cursor and the search in titles. Must not write.
 import type { ConversationRecord, Log } from "../../server/ports.ts";
-import { textOrNull, type Codec } from "./codec.ts";
+import { text, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
+import { runningIn, type Hot } from "./hot.ts";
 
 type Page = Parameters<Log["list"]>[1];
 type Listed = ConversationRecord & { turn?: string | undefined };
@@ -23,18 +24,18 @@ function readCursor(cursor: string | undefined): Place {
 
 const fold = (text: string): string => text.normalize("NFC").toLowerCase();
 
-export function listOf(db: Database, codec: Codec): (user: string, page: Page) => List {
+export function listOf(db: Database, codec: Codec, hot: Hot): (user: string, page: Page) => List {
   const find = db.prepare(
-    `SELECT c.*, (SELECT t.id FROM turns t WHERE t.cid = c.cid AND t.status = 'running' ORDER BY t.started_seq DESC LIMIT 1) AS turn
-     FROM conversations c
-     WHERE c.user = ?1 AND c.archived = ?2 AND c.deleted = 0 AND c.updated_at <= ?3 AND NOT (c.updated_at = ?3 AND c.id <= ?4)
-     ORDER BY c.updated_at DESC, c.id LIMIT ?5`,
+    `SELECT * FROM conversations
+     WHERE user = ?1 AND archived = ?2 AND deleted = 0 AND updated_at <= ?3 AND NOT (updated_at = ?3 AND id <= ?4)
+     ORDER BY updated_at DESC, id LIMIT ?5`,
   );
   const read = (user: string, archived: boolean, from: Place, count: number): Listed[] =>
     find.all(user, archived ? 1 : 0, from.updatedAt, from.id, count).map((row) => {
-      const turn = textOrNull(row, "turn");
-      const record = codec.conversation(row);
-      return turn === null ? record : { ...record, turn };
+      const own = hot.find(text(row, "id"));
+      if (own === undefined) return codec.conversation(row);
+      const turn = runningIn(own).at(-1)?.id;
+      return turn === undefined ? own.record : { ...own.record, turn };
     });
 
   return (user, { cursor, limit, query, archived }) => {

@@ -1,16 +1,18 @@
 // Owns what readers ask of the log: rows, entries, pages, paths and lists. Must not write.
 import { after } from "../../domain/log.ts";
 import type { ConversationRecord, Entry, Log, MessageRecord } from "../../server/ports.ts";
-import { integer, turnOf, type Codec, type Row } from "./codec.ts";
-import { listOf } from "./listing.ts";
+import { integer, type Codec, type Row } from "./codec.ts";
 import type { Database } from "./database.ts";
-import { runningOf } from "./view.ts";
+import { runningIn, type Hot, type HotConversation } from "./hot.ts";
+import { listOf } from "./listing.ts";
+import type { Tail } from "./tail.ts";
 
+type Head = { readonly cid: number; readonly head: number; readonly hot?: HotConversation };
 type Reads = Pick<Log, "conversation" | "entries" | "messages" | "path" | "list">;
 
 const messageColumns = "id, open_since, body";
 
-export function createReads(db: Database, codec: Codec): Reads {
+export function createReads(db: Database, codec: Codec, hot: Hot, tail: Tail): Reads {
   const findConversation = db.prepare("SELECT * FROM conversations WHERE id = ?");
   const findHead = db.prepare("SELECT cid, head FROM conversations WHERE id = ?");
   const findEntries = db.prepare(
@@ -29,12 +31,13 @@ export function createReads(db: Database, codec: Codec): Reads {
      )
      SELECT ${messageColumns} FROM up CROSS JOIN messages USING (place) ORDER BY depth DESC`,
   );
-  const findRunning = db.prepare(runningOf);
-  const list = listOf(db, codec);
+  const list = listOf(db, codec, hot);
 
   /** Statements are sync; the port's promise also carries what they throw. */
   const reading = async <T>(run: () => T): Promise<T> => db.read(run);
-  const headOf = (conversation: string): { cid: number; head: number } | undefined => {
+  const headOf = (conversation: string): Head | undefined => {
+    const own = hot.find(conversation);
+    if (own !== undefined) return { cid: own.cid, head: own.record.head, hot: own };
     const row = findHead.get(conversation);
     return row && { cid: integer(row, "cid"), head: integer(row, "head") };
   };
@@ -45,7 +48,10 @@ export function createReads(db: Database, codec: Codec): Reads {
     const found = headOf(conversation);
     if (found === undefined) return { head: 0, entries: [] };
     const rows = findEntries.all(found.cid, from, limit);
-    const whole = rows.map((row) => codec.entry(conversation, row));
+    const stored = rows.map((row) => codec.entry(conversation, row));
+    const pieces = found.hot === undefined ? [] : tail.read(found.hot, from, limit);
+    const fresh = pieces.map(({ last, body }) => ({ first: last, last, event: codec.event(conversation, last, body) }));
+    const whole = inOrder(stored, fresh).slice(0, limit);
     return { head: found.head, entries: whole.flatMap((entry) => after(entry, from) ?? []) };
   };
 
@@ -60,7 +66,7 @@ export function createReads(db: Database, codec: Codec): Reads {
     if (before !== undefined && place === undefined) return undefined;
     const end = place === undefined ? Number.MAX_SAFE_INTEGER : integer(place, "place");
     const rows = findPage.all(cid, end, limit + 1);
-    const running = findRunning.all(cid).map((row) => turnOf(row, conversation));
+    const running = runningIn(found.hot);
     const newest = messagesOf(conversation, rows.slice(0, limit));
     return { head, messages: newest.reverse(), more: rows.length > limit, running };
   };
@@ -68,8 +74,8 @@ export function createReads(db: Database, codec: Codec): Reads {
   return {
     conversation: (id) =>
       reading((): ConversationRecord | undefined => {
-        const row = findConversation.get(id);
-        return row && codec.conversation(row);
+        const row = hot.find(id) === undefined ? findConversation.get(id) : undefined;
+        return row === undefined ? hot.find(id)?.record : codec.conversation(row);
       }),
     entries: (conversation, from, limit) => reading(() => entries(conversation, from, limit)),
     messages: (conversation, page) => reading(() => messages(conversation, page)),
@@ -80,4 +86,11 @@ export function createReads(db: Database, codec: Codec): Reads {
       }),
     list: (user, page) => reading(() => list(user, page)),
   };
+}
+
+/** Two lists in the order of the log as one. */
+function inOrder(stored: readonly Entry[], fresh: readonly Entry[]): readonly Entry[] {
+  if (fresh.length === 0) return stored;
+  if (stored.length === 0) return fresh;
+  return [...stored, ...fresh].sort((a, b) => a.last - b.last);
 }

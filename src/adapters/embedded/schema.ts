@@ -37,6 +37,14 @@ export const migrations: readonly (readonly string[])[] = [
       body BLOB NOT NULL,
       PRIMARY KEY (cid, last)
     ) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE tail (
+      place INTEGER PRIMARY KEY,
+      cid INTEGER NOT NULL,
+      last INTEGER NOT NULL,
+      turn TEXT NOT NULL,
+      length INTEGER NOT NULL,
+      body BLOB NOT NULL
+    ) STRICT`,
     `CREATE TABLE messages (
       place INTEGER PRIMARY KEY,
       cid INTEGER NOT NULL,
@@ -65,6 +73,7 @@ export const migrations: readonly (readonly string[])[] = [
       started_seq INTEGER NOT NULL,
       finished_seq INTEGER,
       settled INTEGER NOT NULL,
+      length_seq INTEGER NOT NULL,
       PRIMARY KEY (cid, id)
     ) STRICT, WITHOUT ROWID`,
     `CREATE INDEX turns_running ON turns (cid) WHERE status = 'running'`,

@@ -5,17 +5,24 @@ import { Codec } from "./codec.ts";
 import { createCommit } from "./commit.ts";
 import { Database } from "./database.ts";
 import { openFile, type FileOptions } from "./file.ts";
+import { Hot } from "./hot.ts";
 import { openIncarnation } from "./incarnation.ts";
 import { createLeases } from "./leases.ts";
 import { createReads } from "./reads.ts";
 import { createSessions } from "./sessions.ts";
+import { longestTail, Tail } from "./tail.ts";
 import { createUsers } from "./users.ts";
 
 export { StoreRefusal } from "./refusal.ts";
 
 export type Store = { readonly log: Log; readonly sessions: Sessions; readonly users: Users; close(): Promise<void> };
 
-export type StoreOptions = FileOptions & { readonly vault: Vault; readonly clock: Clock };
+export type StoreOptions = FileOptions & {
+  readonly vault: Vault;
+  readonly clock: Clock;
+  /** Rows that the tail may have before old ones are moved: see tail.ts. */
+  readonly tailRows?: number | undefined;
+};
 
 /** Answers that one transaction forgets at most: keeps the loop free. */
 const forgottenAtOnce = 500;
@@ -29,7 +36,15 @@ export function openStore(options: StoreOptions): Store {
     const incarnation = openIncarnation(connection, { file: witness, durability, clock });
     const db = new Database(connection, incarnation.commits);
     const codec = new Codec(vault);
-    db.onCommit = (commits) => incarnation.committed(commits);
+    const hot = new Hot();
+    const tail = new Tail(db, hot, options.tailRows ?? longestTail);
+    tail.load(codec);
+    db.onEnd = (committed) => {
+      hot.end(committed);
+      tail.end(committed);
+      if (committed) incarnation.committed(db.commits);
+    };
+    const commit = createCommit(db, codec, { hot, tail }, clock);
     let closed = false;
     const close = async (): Promise<void> => {
       if (closed) return;
@@ -38,7 +53,14 @@ export function openStore(options: StoreOptions): Store {
       incarnation.close(db.commits, db.checkpoint());
       db.close();
     };
-    const log = createLog(db, codec, clock, { epoch: incarnation.epoch, close });
+    const log: Log = {
+      epoch: incarnation.epoch,
+      close,
+      ...createReads(db, codec, hot, tail),
+      ...createLeases(db, hot),
+      commit: async (works) => commit(works),
+      forget: createForget(db, clock),
+    };
     return { log, sessions: createSessions(db, codec), users: createUsers(db, codec, clock), close };
   } catch (error) {
     if (connection.isOpen) connection.close();
@@ -46,20 +68,13 @@ export function openStore(options: StoreOptions): Store {
   }
 }
 
-function createLog(db: Database, codec: Codec, clock: Clock, whole: Pick<Log, "epoch" | "close">): Log {
-  const commit = createCommit(db, codec, clock);
+function createForget(db: Database, clock: Clock): Log["forget"] {
   const forget = db.prepare(
     "DELETE FROM answers WHERE (user, key) IN (SELECT user, key FROM answers WHERE at < ? LIMIT ?)",
   );
-  return {
-    ...whole,
-    ...createReads(db, codec),
-    ...createLeases(db),
-    commit: async (works) => commit(works),
-    async forget(before) {
-      while (db.write(() => forget.run(before, forgottenAtOnce).changes) === forgottenAtOnce) {
-        await new Promise<void>((resolve) => clock.soon(resolve));
-      }
-    },
+  return async (before) => {
+    while (db.write(() => forget.run(before, forgottenAtOnce).changes) === forgottenAtOnce) {
+      await new Promise<void>((resolve) => clock.soon(resolve));
+    }
   };
 }

@@ -2,23 +2,30 @@
 import type { ConversationRecord, MessageRecord, TurnRecord, View, Work } from "../../server/ports.ts";
 import { integer, turnOf, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
+import { runningIn, type Hot, type HotConversation } from "./hot.ts";
 
 /** A view that reads lazily, but shows only what the work's `needs` named: so it is on every adapter. */
 export class LazyView implements View {
   readonly conversation: ConversationRecord | undefined;
   /** The conversation's key within the store; undefined before its first event. */
   readonly cid: number | undefined;
+  /** Where the conversation is hot. */
+  readonly hot: HotConversation | undefined;
   readonly #db: Database;
   readonly #codec: Codec;
   readonly #work: Work;
-  #running: readonly TurnRecord[] | undefined;
-  readonly #turns = new Map<string, TurnRecord | undefined>();
   readonly #messages = new Map<string, MessageRecord | undefined>();
 
-  constructor(db: Database, codec: Codec, work: Work) {
+  constructor(db: Database, codec: Codec, hot: Hot, work: Work) {
     this.#db = db;
     this.#codec = codec;
     this.#work = work;
+    this.hot = hot.find(work.conversation);
+    if (this.hot !== undefined) {
+      this.cid = this.hot.cid;
+      this.conversation = this.hot.record;
+      return;
+    }
     const row = db.prepare("SELECT * FROM conversations WHERE id = ?").get(work.conversation);
     if (row === undefined) return;
     this.cid = integer(row, "cid");
@@ -26,8 +33,7 @@ export class LazyView implements View {
   }
 
   get running(): readonly TurnRecord[] {
-    this.#running ??= this.#readRunning();
-    return this.#running;
+    return runningIn(this.hot);
   }
 
   message(id: string): MessageRecord | undefined {
@@ -43,36 +49,14 @@ export class LazyView implements View {
   }
 
   turn(id: string): TurnRecord | undefined {
-    const turn = this.#readTurn(id);
-    if (turn === undefined || turn.status === "running") return turn;
+    const running = this.hot?.turns.get(id);
+    if (running !== undefined || this.cid === undefined) return running;
+    const row = this.#db.prepare("SELECT * FROM turns WHERE cid = ? AND id = ?").get(this.cid, id);
+    if (row === undefined) return undefined;
+    const turn = turnOf(row, this.#work.conversation);
     const { turns, messages } = this.#work.needs ?? {};
     if (turns?.includes(id) === true) return turn;
     const last = messages?.includes(turn.message) === true && this.message(turn.message)?.message.metadata.turn === id;
     return last ? turn : undefined;
   }
-
-  /** A turn that this view has shown already. */
-  known(id: string): TurnRecord | undefined {
-    return this.#turns.get(id);
-  }
-
-  #readTurn(id: string): TurnRecord | undefined {
-    if (this.cid === undefined) return undefined;
-    if (!this.#turns.has(id)) {
-      const row = this.#db.prepare("SELECT * FROM turns WHERE cid = ? AND id = ?").get(this.cid, id);
-      this.#turns.set(id, row && turnOf(row, this.#work.conversation));
-    }
-    return this.#turns.get(id);
-  }
-
-  #readRunning(): readonly TurnRecord[] {
-    if (this.cid === undefined) return [];
-    const rows = this.#db.prepare(runningOf).all(this.cid);
-    const turns = rows.map((row) => turnOf(row, this.#work.conversation));
-    for (const turn of turns) this.#turns.set(turn.id, turn);
-    return turns;
-  }
 }
-
-/** The running turns of a conversation, oldest first. */
-export const runningOf = "SELECT * FROM turns WHERE cid = ? AND status = 'running' ORDER BY started_seq";

@@ -17,7 +17,7 @@ export type ModelSettings = {
 };
 
 /** Asks a URL for JSON. undefined: no answer in time, or none that can be read. Must not throw. */
-export type Probe = (
+type Probe = (
   url: string,
   options: { readonly timeoutMs: number; readonly headers: Readonly<Record<string, string>> },
 ) => Promise<unknown>;

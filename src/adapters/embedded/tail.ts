@@ -1,0 +1,168 @@
+// Owns the tail: the newest pieces of all replies, in the order of arrival, until their turn is settled. Reads no text.
+import type { TurnRecord } from "../../server/ports.ts";
+import { bytes, integer, text, turnOf, type Codec, type Row } from "./codec.ts";
+import type { Database } from "./database.ts";
+import { firstBehind, type Hot, type HotConversation, type Piece } from "./hot.ts";
+
+/** Rows of the tail past which pieces that still live are moved to the entries, oldest first. */
+export const longestTail = 16_384;
+/** Rows that one commit moves and drops at most, beside twice as many as it added. */
+const trimmedAtOnce = 512;
+
+/**
+ * Why it is: in the entries every conversation's newest piece lies on a page of its own, so that a commit for a hundred
+ * replies would write hundreds of pages. In the tail they lie side by side. A row carries its turn's length, so that a
+ * piece is one INSERT and nothing else. A row whose turn is settled is dead: its text is in the entries.
+ */
+export class Tail {
+  readonly #hot: Hot;
+  readonly #longest: number;
+  readonly #sql: ReturnType<typeof prepare>;
+  #oldest = 1;
+  #newest = 0;
+  #added = 0;
+  #settled = false;
+  #before = { oldest: 1, newest: 0 };
+
+  constructor(db: Database, hot: Hot, longest: number) {
+    this.#hot = hot;
+    this.#longest = longest;
+    this.#sql = prepare(db);
+  }
+
+  /** Reads what runs, and the pieces that live, into `hot`. Must be called once, before anything else. */
+  load(codec: Codec): void {
+    const sql = this.#sql;
+    for (const row of sql.running.all()) {
+      const record = codec.conversation(row);
+      const turn = turnOf(sql.turn.get(integer(row, "cid"), text(row, "turn")) ?? {}, record.id);
+      this.#hot.open(integer(row, "cid"), record).turns.set(turn.id, Object.freeze(turn));
+    }
+    const bounds = sql.bounds.get() ?? {};
+    this.#newest = Number(bounds["newest"] ?? 0);
+    this.#oldest = Number(bounds["oldest"] ?? 1);
+    for (const row of sql.living.all()) this.#loadPiece(row, codec);
+    this.#before = { oldest: this.#oldest, newest: this.#newest };
+    this.#hot.end(true);
+  }
+
+  #loadPiece(row: Row, codec: Codec): void {
+    const [cid, last, id] = [integer(row, "cid"), integer(row, "last"), text(row, "turn")];
+    const hot = this.#hot.at(cid) ?? this.#hot.open(cid, codec.conversation(this.#sql.conversation.get(cid) ?? {}));
+    hot.pieces.push({ last, place: integer(row, "place"), turn: id });
+    if (hot.record.head < last) hot.record = { ...hot.record, head: last };
+    const turn = hot.turns.get(id);
+    if (turn !== undefined && last > integer(row, "length_seq")) {
+      hot.turns.set(id, Object.freeze({ ...turn, length: integer(row, "length") }));
+    }
+  }
+
+  /** Adds the pieces of a running turn, sealed. `hot` must be open. */
+  add(hot: HotConversation, turn: TurnRecord, seq: number, body: Uint8Array): void {
+    const place = ++this.#newest;
+    this.#added++;
+    this.#sql.add.run(place, hot.cid, seq, turn.id, turn.length, body);
+    hot.pieces.push({ last: seq, place, turn: turn.id });
+  }
+
+  /** The sealed pieces behind `seq`, `limit` at most. */
+  read(hot: HotConversation, seq: number, limit: number): { last: number; body: Uint8Array }[] {
+    const start = firstBehind(hot.pieces, seq);
+    return hot.pieces
+      .slice(start, start + limit)
+      .map(({ last, place }) => ({ last, body: bytes(this.#sql.body.get(place) ?? {}, "body") }));
+  }
+
+  /** Takes the pieces from `first` to `last` out (the entries have them now), and moves what `settled` turns have left. */
+  settle(
+    hot: HotConversation,
+    head: number,
+    range: readonly [first: number, last: number],
+    settled: ReadonlySet<string>,
+  ): void {
+    const [first, last] = range;
+    const kept: Piece[] = [];
+    for (const piece of hot.pieces) {
+      const isSettled = settled.has(piece.turn);
+      const isReplaced = piece.last >= first && piece.last <= last;
+      if (isReplaced && !isSettled) this.#sql.remove.run(piece.place);
+      else if (isSettled && !isReplaced) this.#sql.move.run(piece.place);
+      else if (!isReplaced) kept.push(piece);
+    }
+    if (kept.length < hot.pieces.length) this.#saveLengths(hot, head);
+    hot.pieces = kept;
+    this.#settled = true;
+  }
+
+  /** Removes every trace of a conversation. */
+  erase(cid: number): void {
+    this.#sql.erase.run(cid);
+  }
+
+  /** Drops dead rows from the front. At the end of every transaction that changed the tail. */
+  trim(): void {
+    const isLong = this.#newest - this.#oldest >= this.#longest;
+    if (!this.#settled && !isLong) return;
+    const reach = this.#oldest + trimmedAtOnce + 2 * this.#added;
+    if (isLong) this.#moveBefore(reach);
+    let living = this.#newest + 1;
+    for (const { pieces } of this.#hot.all()) living = Math.min(living, pieces[0]?.place ?? living);
+    const end = Math.min(living, reach);
+    if (end <= this.#oldest) return;
+    this.#sql.trim.run(end);
+    this.#oldest = end;
+  }
+
+  /** Moves pieces that live, but are old, to the entries: their turn has been running for long. */
+  #moveBefore(place: number): void {
+    for (const hot of this.#hot.all()) {
+      if ((hot.pieces[0]?.place ?? place) >= place) continue;
+      const open = this.#hot.open(hot.cid, hot.record);
+      const count = open.pieces.findIndex((piece) => piece.place >= place);
+      const moved = count === -1 ? open.pieces : open.pieces.slice(0, count);
+      for (const piece of moved) this.#sql.move.run(piece.place);
+      open.pieces = open.pieces.slice(moved.length);
+      this.#sql.saveHead.run(open.record.head, open.cid);
+      this.#saveLengths(open, open.record.head);
+      this.#hot.cool(open);
+    }
+  }
+
+  /** What pieces that leave the tail have told of their turn goes to its row. */
+  #saveLengths(hot: HotConversation, head: number): void {
+    for (const turn of hot.turns.values()) this.#sql.saveLength.run(turn.length, head, hot.cid, turn.id);
+  }
+
+  /** The running transaction has ended. */
+  end(committed: boolean): void {
+    if (committed) this.#before = { oldest: this.#oldest, newest: this.#newest };
+    else ({ oldest: this.#oldest, newest: this.#newest } = this.#before);
+    this.#added = 0;
+    this.#settled = false;
+  }
+}
+
+function prepare(db: Database) {
+  return {
+    add: db.prepare("INSERT INTO tail (place, cid, last, turn, length, body) VALUES (?, ?, ?, ?, ?, ?)"),
+    body: db.prepare("SELECT body FROM tail WHERE place = ?"),
+    move: db.prepare(
+      "INSERT INTO entries (cid, last, first, cuts, body) SELECT cid, last, last, NULL, body FROM tail WHERE place = ?",
+    ),
+    remove: db.prepare("DELETE FROM tail WHERE place = ?"),
+    erase: db.prepare("DELETE FROM tail WHERE cid = ?"),
+    trim: db.prepare("DELETE FROM tail WHERE place < ?"),
+    bounds: db.prepare("SELECT min(place) AS oldest, max(place) AS newest FROM tail"),
+    living: db.prepare(
+      `SELECT p.place, p.cid, p.last, p.turn, p.length, t.length_seq FROM tail p
+       CROSS JOIN turns t ON t.cid = p.cid AND t.id = p.turn WHERE t.settled = 0 ORDER BY p.place`,
+    ),
+    running: db.prepare(
+      "SELECT c.*, t.id AS turn FROM turns t JOIN conversations c USING (cid) WHERE t.status = 'running'",
+    ),
+    turn: db.prepare("SELECT * FROM turns WHERE cid = ? AND id = ?"),
+    conversation: db.prepare("SELECT * FROM conversations WHERE cid = ?"),
+    saveLength: db.prepare("UPDATE turns SET length = ?, length_seq = ? WHERE cid = ? AND id = ?"),
+    saveHead: db.prepare("UPDATE conversations SET head = ? WHERE cid = ?"),
+  };
+}
