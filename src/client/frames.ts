@@ -41,7 +41,9 @@ function isRejection(value: unknown): value is Rejection {
 export function areMessages(value: unknown): value is Message[] {
   return (
     Array.isArray(value) &&
-    value.every((item) => isObject(item) && isText(item["id"]) && Array.isArray(item["parts"]) && isObject(item["metadata"]))
+    value.every(
+      (item) => isObject(item) && isText(item["id"]) && Array.isArray(item["parts"]) && isObject(item["metadata"]),
+    )
   );
 }
 

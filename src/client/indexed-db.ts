@@ -50,10 +50,13 @@ export function indexedDbStore(name: string): OutboxStore {
     get durable() {
       return !broken;
     },
-    all: () =>
-      transact("readonly", (store) => settled<OutboxItem[]>(store.getAll()), memory.all),
+    all: () => transact("readonly", (store) => settled<OutboxItem[]>(store.getAll()), memory.all),
     put: (item) =>
-      transact("readwrite", async (store) => void (await settled(store.put(item))), () => memory.put(item)),
+      transact(
+        "readwrite",
+        async (store) => void (await settled(store.put(item))),
+        () => memory.put(item),
+      ),
     update: (id, change) =>
       transact(
         "readwrite",
@@ -65,6 +68,11 @@ export function indexedDbStore(name: string): OutboxStore {
         },
         () => memory.update(id, change),
       ),
-    remove: (id) => transact("readwrite", async (store) => settled(store.delete(id)), () => memory.remove(id)),
+    remove: (id) =>
+      transact(
+        "readwrite",
+        async (store) => settled(store.delete(id)),
+        () => memory.remove(id),
+      ),
   };
 }

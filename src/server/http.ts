@@ -6,6 +6,7 @@ import { closeCodes, reject, type ErrorCode, type Limits } from "../protocol/ind
 import type { Engine } from "./engine.ts";
 import {
   hasCredential,
+  isVersion,
   offersOnlyOtherVersions,
   refuseUpgrade,
   socketPath,
@@ -55,8 +56,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
     maxPayload: limits.frameBytes,
     ...framing,
     // A version that is not spoken is taken all the same, to be closed with a reason: browsers show nothing of a refusal.
-    handleProtocols: (offered) =>
-      offered.has(subprotocol) ? subprotocol : (offered.values().find(isVersion) ?? false),
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : ([...offered].find(isVersion) ?? false)),
   });
   // `ws` answers a bad handshake by itself; it must not throw for want of a listener.
   sockets.on("wsClientError", (_error, socket) => socket.destroy());
