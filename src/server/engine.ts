@@ -129,11 +129,13 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     maxMs,
   };
 
+  const timers = new Map<() => void, () => void>();
   const every = (ms: number, act: () => void): void => {
-    clock.after(ms, () => {
+    const again = (): void => {
+      timers.set(act, clock.after(ms, again));
       act();
-      every(ms, act);
-    });
+    };
+    timers.set(act, clock.after(ms, again));
   };
 
   return {
@@ -176,6 +178,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
           }),
       );
       await Promise.all(closing);
+      for (const cancel of timers.values()) cancel();
     },
   };
 }

@@ -12,6 +12,9 @@ const mostBytes = 1024 * 1024;
 const patience = 60_000;
 
 export type Budget = Outlet & {
+  /** Queues an answer. Never refused: a socket that takes none of them is dropped. */
+  send(frame: string): void;
+  hasRoom(): boolean;
   drained(): void;
   /** Ends all waiting. */
   close(): void;
@@ -19,16 +22,21 @@ export type Budget = Outlet & {
 
 /** `exhausted` is called once when the reader's time or budget is over. */
 export function createBudget(wire: Wire, clock: Clock, exhausted: () => void): Budget {
-  let waiters: ((open: boolean) => void)[] = [];
+  const waiters: ((open: boolean) => void)[] = [];
   let cancel: (() => void) | undefined;
   let closed = false;
 
-  const release = (open: boolean): void => {
+  /** Lets one waiter go on at a time: together they would fill the socket again with one frame each. */
+  const release = (): void => {
+    if (closed || wire.buffered() >= readingBytes) return;
     cancel?.();
     cancel = undefined;
-    const woken = waiters;
-    waiters = [];
-    for (const waiter of woken) waiter(open);
+    waiters.shift()?.(true);
+    if (waiters.length > 0) clock.soon(wait);
+  };
+  const wait = (): void => {
+    if (waiters.length > 0 && !closed) cancel ??= clock.after(patience, exhausted);
+    release();
   };
 
   return {
@@ -37,19 +45,23 @@ export function createBudget(wire: Wire, clock: Clock, exhausted: () => void): B
       if (wire.buffered() > mostBytes) return exhausted();
       wire.send(frame);
     },
+    push(frame) {
+      if (closed || wire.buffered() >= liveBytes) return false;
+      wire.send(frame);
+      return true;
+    },
     hasRoom: () => wire.buffered() < liveBytes,
     room() {
       if (closed) return Promise.resolve(false);
-      if (wire.buffered() < readingBytes) return Promise.resolve(true);
+      if (waiters.length === 0 && wire.buffered() < readingBytes) return Promise.resolve(true);
       cancel ??= clock.after(patience, exhausted);
       return new Promise((resolve) => waiters.push(resolve));
     },
-    drained() {
-      if (!closed && wire.buffered() < readingBytes) release(true);
-    },
+    drained: release,
     close() {
       closed = true;
-      release(false);
+      cancel?.();
+      for (const waiter of waiters.splice(0)) waiter(false);
     },
   };
 }

@@ -7,10 +7,8 @@ import { wholeMessages } from "./replies.ts";
 
 /** What a viewer needs of its socket. */
 export type Outlet = {
-  /** Queues a frame. Never blocks. */
-  send(frame: Uint8Array | string): void;
-  /** True while live frames may still be queued. */
-  hasRoom(): boolean;
+  /** Queues a frame; false: there is no room, nothing was queued. */
+  push(frame: Uint8Array | string): boolean;
   /** Resolves when a reader that stopped reading reads again; false when the socket is gone. */
   room(): Promise<boolean>;
 };
@@ -21,8 +19,11 @@ export type Viewer = {
   close(): void;
 };
 
-/** Entries read at once while catching up, and characters of text in one catch-up frame. */
-const pageLength = 64;
+/** Entries read at once while catching up: few where they are long, so that a page stays near 128 Ki characters. */
+const fewestEntries = 8;
+const mostEntries = 256;
+const pageLength = 128 * 1024;
+/** Characters of text in one catch-up frame. */
 const frameLength = 48 * 1024;
 /** Messages in a snapshot. */
 const snapshotMessages = 50;
@@ -45,22 +46,26 @@ export function openViewer(options: {
   let knownHead = 0;
   const isClosed = (): boolean => state.kind === "closed";
 
+  /** Sends what comes after `seq` until there is no more. Nothing is held while the reader does not read. */
   const catchUp = async (seq: number): Promise<void> => {
-    for (let at = seq; ;) {
-      if (isClosed() || !(await outlet.room()) || isClosed()) return;
-      const { head, entries } = await log.entries(conversation, at, pageLength);
+    let at = seq;
+    let limit = fewestEntries;
+    while (!isClosed() && (await outlet.room()) && !isClosed()) {
+      const { head, entries } = await log.entries(conversation, at, limit);
       if (isClosed()) return;
-      if (entries.length === 0) {
-        if (head < knownHead) continue;
+      if (entries.length === 0 && head >= knownHead && outlet.push(encodeLive(conversation, at, log.epoch))) {
         state = { kind: "live", seq: at };
-        return outlet.send(encodeLive(conversation, at, log.epoch));
+        return;
       }
+      let length = 0;
       for (const group of inFrames(merge(entries))) {
-        if (!(await outlet.room()) || isClosed()) return;
-        outlet.send(encodeEvents(conversation, group));
+        const frame = encodeEvents(conversation, group);
+        if (!outlet.push(frame)) break;
+        length += frame.length;
         at = group.at(-1)?.last ?? at;
-        state = { kind: "catching-up", seq: at };
       }
+      state = { kind: "catching-up", seq: at };
+      limit = length < pageLength ? Math.min(mostEntries, limit * 2) : Math.max(fewestEntries, limit / 2);
     }
   };
 
@@ -76,8 +81,10 @@ export function openViewer(options: {
       attempt: Math.max(1, attempts),
     }));
     if (isClosed()) return;
-    outlet.send(encodeSnapshot(record, page.head, log.epoch, { messages, more: page.more, turns }));
-    return catchUp(page.head);
+    if (outlet.push(encodeSnapshot(record, page.head, log.epoch, { messages, more: page.more, turns }))) {
+      return catchUp(page.head);
+    }
+    return (await outlet.room()) ? start() : undefined;
   };
   start().catch(failed);
 
@@ -85,8 +92,7 @@ export function openViewer(options: {
     offer(from, to, frame) {
       if (to > knownHead) knownHead = to;
       if (state.kind !== "live" || to <= state.seq) return;
-      if (from === state.seq + 1 && outlet.hasRoom()) {
-        outlet.send(frame);
+      if (from === state.seq + 1 && outlet.push(frame)) {
         state = { kind: "live", seq: to };
         return;
       }

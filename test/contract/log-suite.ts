@@ -76,7 +76,7 @@ function commits(log: () => Log): void {
     expect((await log().conversation(c2))?.head).toBe(1);
   });
 
-  it("LG2 gives each work a view with the effects of those before it", async () => {
+  it("AD1 gives each work a view with the effects of those before it", async () => {
     const heads: (number | undefined)[] = [];
     const look = work(c1, (view) => {
       heads.push(view.conversation?.head);
@@ -86,7 +86,7 @@ function commits(log: () => Log): void {
     expect(heads).toEqual([undefined, 1, 2]);
   });
 
-  it("LG3 a rejected work leaves the others alone and writes nothing", async () => {
+  it("LG4 a rejected work leaves the others alone and writes nothing", async () => {
     const refuse = { conversation: c1, decide: () => reject("conflict", { field: "x" }) };
     const outcomes = await log().commit([create(c1), refuse, append(c1, titled("a"))]);
     expect(outcomes.map((outcome) => outcome.ok)).toEqual([true, false, true]);
@@ -94,7 +94,7 @@ function commits(log: () => Log): void {
     expect((await log().entries(c1, 0, 10)).head).toBe(2);
   });
 
-  it("LG3 a decision that throws is `internal`, and the others are committed", async () => {
+  it("LG4 a decision that throws is `internal`, and the others are committed", async () => {
     const bad = work(c1, () => {
       throw new Error("a bug");
     });
@@ -104,7 +104,7 @@ function commits(log: () => Log): void {
     expect((await log().entries(c1, 0, 10)).head).toBe(2);
   });
 
-  it("LG3 an effect that cannot be written is `internal`, wholly absent, and the others are committed once", async () => {
+  it("LG4 an effect that cannot be written is `internal`, wholly absent, and the others are committed once", async () => {
     const cyclic: Record<string, unknown> = { f: () => 1, n: 1n };
     cyclic["self"] = cyclic;
     const bad = work(
@@ -126,13 +126,13 @@ function commits(log: () => Log): void {
     expect((await log().messages(c1, { limit: 5 }))?.messages).toEqual([]);
   });
 
-  it("LG3 an effect without a conversation to belong to is `internal`", async () => {
+  it("LG4 an effect without a conversation to belong to is `internal`", async () => {
     const [outcome] = await log().commit([append(c1, titled("a"))]);
     expect(outcome).toEqual({ ok: false, rejection: reject("internal") });
     expect(await log().conversation(c1)).toBeUndefined();
   });
 
-  it("LG4 reports the new entries, the row afterwards and the answer", async () => {
+  it("AD2 reports the new entries, the row afterwards and the answer", async () => {
     const outcome = await done(log(), create(c1, { title: "Hello" }));
     expect(outcome).toEqual({
       ok: true,
@@ -145,7 +145,7 @@ function commits(log: () => Log): void {
     expect(await log().commit([])).toEqual([]);
   });
 
-  it("LG4 what a caller does to its objects afterwards changes nothing that is stored", async () => {
+  it("AD2 what a caller does to its objects afterwards changes nothing that is stored", async () => {
     const message = userMessage("m-1", null, "before");
     await log().commit([create(c1), say(c1, message)]);
     message.parts.push({ type: "text", text: "after" });
@@ -157,7 +157,7 @@ function commits(log: () => Log): void {
     });
   });
 
-  it("LG5 a view shows rows that were named, the newest message and running turns, and no others", async () => {
+  it("AD3 a view shows rows that were named, the newest message and running turns, and no others", async () => {
     await log().commit([
       create(c1),
       say(c1, userMessage("m-old")),
@@ -194,7 +194,7 @@ function commits(log: () => Log): void {
     ]);
   });
 
-  it("LG5 the last turn of a named message is in the view, though it has ended", async () => {
+  it("AD3 the last turn of a named message is in the view, though it has ended", async () => {
     await log().commit([create(c1), start(c1)]);
     await done(
       log(),
@@ -218,7 +218,7 @@ function idempotency(log: () => Log): void {
   const keyed = (hash: string, user = "ada", id = "k1") =>
     work(c1, (view) => ({ events: [titled("x")], answer: { seq: known(view).head + 1 } }), { key: { user, id, hash } });
 
-  it("JS11 the same command again is answered from the store and changes nothing", async () => {
+  it("LG6 JS11 the same command again is answered from the store and changes nothing", async () => {
     await done(log(), create(c1));
     const first = await done(log(), keyed("h"));
     const again = await done(log(), keyed("h"));
@@ -228,7 +228,7 @@ function idempotency(log: () => Log): void {
     expect((await log().entries(c1, 0, 10)).head).toBe(2);
   });
 
-  it("JS11 the same id with other content is `conflict`", async () => {
+  it("LG6 JS11 the same id with other content is `conflict`", async () => {
     await log().commit([create(c1), keyed("h")]);
     expect(await log().commit([keyed("other")])).toEqual([
       { ok: false, rejection: reject("conflict", { field: "id" }) },
@@ -236,12 +236,12 @@ function idempotency(log: () => Log): void {
     expect((await log().entries(c1, 0, 10)).head).toBe(2);
   });
 
-  it("JS11 another user's command with the same id is another command", async () => {
+  it("LG6 JS11 another user's command with the same id is another command", async () => {
     await log().commit([create(c1), keyed("h", "ada"), keyed("h", "bob")]);
     expect((await log().entries(c1, 0, 10)).head).toBe(3);
   });
 
-  it("JS11 fifty at once have one effect and one answer", async () => {
+  it("LG6 JS11 fifty at once have one effect and one answer", async () => {
     await done(log(), create(c1));
     const together = log().commit(Array.from({ length: 25 }, () => keyed("h")));
     const alone = Array.from({ length: 25 }, () => log().commit([keyed("h")]));
@@ -252,7 +252,7 @@ function idempotency(log: () => Log): void {
     expect((await log().entries(c1, 0, 10)).head).toBe(2);
   });
 
-  it("JS11 a rejected command is not remembered: it may succeed later", async () => {
+  it("LG6 JS11 a rejected command is not remembered: it may succeed later", async () => {
     const key = { user: "ada", id: "k1", hash: "h" };
     const refuse = { conversation: c1, key, decide: () => reject("not_found") };
     expect((await log().commit([refuse]))[0]?.ok).toBe(false);
@@ -260,7 +260,7 @@ function idempotency(log: () => Log): void {
     expect((await log().entries(c1, 0, 10)).head).toBe(2);
   });
 
-  it("JS11 after its time a command is forgotten, and would be done anew", async () => {
+  it("LG6 JS11 after its time a command is forgotten, and would be done anew", async () => {
     await log().commit([create(c1), keyed("h")]);
     await log().forget(0);
     expect(await done(log(), keyed("h"))).toMatchObject({ repeated: true });
@@ -298,7 +298,7 @@ const randomLog = fc
   });
 
 function entriesAndCursors(log: () => Log, open: OpenLog): void {
-  it("B01 B03 B04 at every cursor, what was read before and what is read now fold to the same conversation", async () => {
+  it("LG2 B01 B03 B04 at every cursor, what was read before and what is read now fold to the same conversation", async () => {
     await fc.assert(
       fc.asyncProperty(
         randomLog,
@@ -338,7 +338,7 @@ function entriesAndCursors(log: () => Log, open: OpenLog): void {
     );
   });
 
-  it("B03 a page of entries holds as many as asked for, and a cursor at or past the head gives none", async () => {
+  it("LG2 B03 a page of entries holds as many as asked for, and a cursor at or past the head gives none", async () => {
     await log().commit([create(c1), append(c1, titled("a"), titled("b"), titled("c"))]);
     expect(seqs((await log().entries(c1, 0, 2)).entries)).toEqual([1, 2]);
     expect(seqs((await log().entries(c1, 3, 2)).entries)).toEqual([4]);
@@ -347,7 +347,7 @@ function entriesAndCursors(log: () => Log, open: OpenLog): void {
     expect(await log().entries(c2, 0, 2)).toEqual({ head: 0, entries: [] });
   });
 
-  it("LG6 replaced entries take the place of exactly those they cover", async () => {
+  it("LG2 replaced entries take the place of exactly those they cover", async () => {
     await log().commit([
       create(c1),
       start(c1),
@@ -377,7 +377,7 @@ function entriesAndCursors(log: () => Log, open: OpenLog): void {
     expect((await log().entries(c1, 0, 10)).entries).toHaveLength(5);
   });
 
-  it("LG7 erasing leaves a tombstone and nothing else", async () => {
+  it("CM10 erasing leaves a tombstone and nothing else", async () => {
     await log().commit([create(c1), say(c1, userMessage("m-1")), start(c1), create(c2)]);
     const gone: Event = { kind: "conversation.deleted", at };
     const erase = work(c1, (view) => ({
@@ -421,7 +421,7 @@ function rows(log: () => Log): void {
     for (const [i, id] of ids.entries()) await done(log(), say(c1, userMessage(id, ids[i - 1] ?? null)));
   };
 
-  it("LG8 pages of messages go back from the newest in the order of their creation", async () => {
+  it("AD4 pages of messages go back from the newest in the order of their creation", async () => {
     await sayMany();
     const first = await log().messages(c1, { limit: 2 });
     expect([idsOf(first?.messages), first?.more, first?.head]).toEqual([["m-1", "m-5"], true, 6]);
@@ -433,7 +433,7 @@ function rows(log: () => Log): void {
     expect(await log().messages(c2, { limit: 3 })).toEqual({ head: 0, messages: [], more: false, running: [] });
   });
 
-  it("LG8 a row that is written again keeps its place", async () => {
+  it("AD4 a row that is written again keeps its place", async () => {
     await sayMany();
     const changed = userMessage("m-3", "m-9", "changed");
     await done(
@@ -445,7 +445,7 @@ function rows(log: () => Log): void {
     expect(page?.messages[1]).toEqual({ message: changed, openSince: 7 });
   });
 
-  it("LG8 messages of two conversations may have the same id", async () => {
+  it("AD4 messages of two conversations may have the same id", async () => {
     await log().commit([
       create(c1),
       create(c2),
@@ -458,7 +458,7 @@ function rows(log: () => Log): void {
     expect(texts).toEqual([[{ type: "text", text: "one" }], [{ type: "text", text: "two" }]]);
   });
 
-  it("LG8 running turns come with the page, oldest first", async () => {
+  it("AD4 running turns come with the page, oldest first", async () => {
     await log().commit([
       create(c1),
       start(c1, { id: "t-b", message: "m-b" }),
@@ -467,7 +467,7 @@ function rows(log: () => Log): void {
     expect((await log().messages(c1, { limit: 1 }))?.running.map((one) => one.id)).toEqual(["t-b", "t-a"]);
   });
 
-  it("LG9 a path goes from the root to the message, the newest of it if it is long, past branches", async () => {
+  it("AD5 a path goes from the root to the message, the newest of it if it is long, past branches", async () => {
     await sayMany();
     await done(log(), say(c1, userMessage("m-branch", "m-3")));
     expect(idsOf(await log().path(c1, "m-5", 10))).toEqual(["m-9", "m-3", "m-7", "m-1", "m-5"]);
@@ -491,7 +491,7 @@ function lists(log: () => Log): void {
     return ids;
   };
 
-  it("LG10 lists a user's conversations, newest first, each once over all pages, ties by id", async () => {
+  it("AD6 lists a user's conversations, newest first, each once over all pages, ties by id", async () => {
     const ids = Array.from({ length: 25 }, (_, i) => `c-${String(i).padStart(2, "0")}`);
     await log().commit(ids.map((id, i) => create(id, { updatedAt: 1_000 + Math.floor(i / 3) })));
     await done(log(), create("c-of-bob", { user: "bob" }));
@@ -501,7 +501,7 @@ function lists(log: () => Log): void {
     for (const limit of [1, 2, 5, 24, 25, 26, 100]) expect(await walk({ limit })).toEqual(expected);
   });
 
-  it("LG10 finds titles without case, over all pages", async () => {
+  it("AD6 finds titles without case, over all pages", async () => {
     const titles = ["Ä Öl", "straße", "ÄRGER", "e\u0301clair", "plain", "100%_\\"];
     await log().commit(
       Array.from({ length: 60 }, (_, i) => create(`c-${i}`, { title: `${titles[i % 6]} ${i}`, updatedAt: i })),
@@ -513,7 +513,7 @@ function lists(log: () => Log): void {
     expect(await walk({ query: "nowhere", limit: 1 })).toEqual([]);
   });
 
-  it("LG10 archived ones are a list of their own; a bad cursor begins anew", async () => {
+  it("AD6 archived ones are a list of their own; a bad cursor begins anew", async () => {
     await log().commit([create("c-1"), create("c-2", { archived: true }), create("c-3", { title: undefined })]);
     expect(await walk({ limit: 10 })).toEqual(["c-1", "c-3"]);
     expect(await walk({ archived: true, limit: 10 })).toEqual(["c-2"]);
@@ -522,7 +522,7 @@ function lists(log: () => Log): void {
     }
   });
 
-  it("LG10 a row moves to the top when it changes, and names the turn that runs", async () => {
+  it("AD6 a row moves to the top when it changes, and names the turn that runs", async () => {
     await log().commit([create(c1, { updatedAt: 1 }), create(c2, { updatedAt: 2 })]);
     await log().commit([
       start(c1),
@@ -546,7 +546,7 @@ function turns(log: () => Log): void {
         view.turn(t1)?.fence === fence ? { events: [titled("w")], answer: {} } : reject("conflict", { field: "turn" }),
     }) as const;
 
-  it("G6 a claim takes the next fence, and the owner before can write no more", async () => {
+  it("AD7 G6 a claim takes the next fence, and the owner before can write no more", async () => {
     await log().commit([create(c1), start(c1, { leaseUntil: 5_000 })]);
     expect((await log().commit([write(1)]))[0]?.ok).toBe(true);
     expect(await log().claim({ owner: "n2", now: 5_000, leaseUntil: 9_000, all: false })).toEqual([]);
@@ -556,7 +556,7 @@ function turns(log: () => Log): void {
     expect((await log().messages(c1, { limit: 1 }))?.running).toEqual(claimed);
   });
 
-  it("G6 of many that claim at once, one gets the turn", async () => {
+  it("AD7 G6 of many that claim at once, one gets the turn", async () => {
     await log().commit([create(c1), start(c1, { leaseUntil: 0 })]);
     const claims = await Promise.all(
       Array.from({ length: 10 }, (_, i) => log().claim({ owner: `n${i}`, now: 1, leaseUntil: 100, all: false })),
@@ -565,7 +565,7 @@ function turns(log: () => Log): void {
     expect(claims.flat()[0]?.fence).toBe(2);
   });
 
-  it("G7 at a start, every turn that is not one's own is taken over, whatever its lease says", async () => {
+  it("AD7 G7 at a start, every turn that is not one's own is taken over, whatever its lease says", async () => {
     await log().commit([
       create(c1),
       start(c1, { leaseUntil: 1e12 }),
@@ -576,7 +576,7 @@ function turns(log: () => Log): void {
     expect(claimed.map((one) => [one.id, one.conversation, one.fence, one.owner])).toEqual([[t1, c1, 2, "me"]]);
   });
 
-  it("G7 renewing extends the leases of an owner's running turns only", async () => {
+  it("AD7 G7 renewing extends the leases of an owner's running turns only", async () => {
     await log().commit([
       create(c1),
       start(c1, { id: "t-1", leaseUntil: 10 }),
@@ -592,7 +592,7 @@ function turns(log: () => Log): void {
     ]);
   });
 
-  it("G7 ended turns are unsettled until their row says otherwise", async () => {
+  it("AD7 G7 ended turns are unsettled until their row says otherwise", async () => {
     await log().commit([create(c1), start(c1), start(c1, { id: "t-2", message: "m-2" })]);
     expect(await log().unsettled(10)).toEqual([]);
     const set = (settled: boolean) =>
@@ -606,7 +606,7 @@ function turns(log: () => Log): void {
     expect(await log().unsettled(10)).toEqual([]);
   });
 
-  it("G7 a turn's row is written whole: every field is there again", async () => {
+  it("AD7 G7 a turn's row is written whole: every field is there again", async () => {
     await log().commit([create(c1), start(c1)]);
     const row = turn({
       parent: "m-0",

@@ -23,7 +23,7 @@ export function usersContract(name: string, open: () => Promise<{ users: Users; 
     beforeEach(async () => ({ users, close } = await open()));
     afterEach(() => close());
 
-    it("US1 the same issuer and subject are the same person, any other pair is another", async () => {
+    it("AD9 the same issuer and subject are the same person, any other pair is another", async () => {
       const first = user(await users.resolve(claims()));
       const others = [
         claims({ issuer: "https://other.example" }),
@@ -36,12 +36,12 @@ export function usersContract(name: string, open: () => Promise<{ users: Users; 
       expect(new Set([first.id, ...ids]).size).toBe(5);
     });
 
-    it("US1 many at once make one person", async () => {
+    it("AD9 many at once make one person", async () => {
       const found = await Promise.all(Array.from({ length: 20 }, () => users.resolve(claims())));
       expect(new Set(found.map((one) => user(one).id)).size).toBe(1);
     });
 
-    it("US2 keeps the newest name that a token gave, byte for byte", async () => {
+    it("AD9 keeps the newest name that a token gave, byte for byte", async () => {
       const { id } = user(await users.resolve(claims({ name: "Ada" })));
       expect(await users.find(id)).toEqual({ id, name: "Ada" });
       expect(await users.resolve(claims({ name: "Zoë\u0000\ud800" }))).toEqual({ id, name: "Zoë\u0000\ud800" });
@@ -49,7 +49,7 @@ export function usersContract(name: string, open: () => Promise<{ users: Users; 
       expect(await users.find(id)).toEqual({ id, name: "Zoë\u0000\ud800" });
     });
 
-    it("US3 every guest is somebody else, and is found again", async () => {
+    it("AD10 every guest is somebody else, and is found again", async () => {
       const guests = await Promise.all(Array.from({ length: 5 }, () => users.resolve("guest")));
       expect(new Set(guests.map((guest) => user(guest).id)).size).toBe(5);
       for (const guest of guests) {
@@ -58,7 +58,7 @@ export function usersContract(name: string, open: () => Promise<{ users: Users; 
       }
     });
 
-    it("US3 who was never here is `unauthorized`", async () => {
+    it("AD10 who was never here is `unauthorized`", async () => {
       expect(await users.find("guest_none")).toEqual(reject("unauthorized"));
     });
   });
@@ -83,28 +83,28 @@ export function sessionsContract(
     beforeEach(async () => ({ sessions, close } = await open()));
     afterEach(() => close());
 
-    it("SE1 a session is found by its hash, as it was made", async () => {
+    it("AD11 a session is found by its hash, as it was made", async () => {
       const rows = [session("s-1"), session("s-2", { client: "Zoë's \ud800 app\u0000", user: "bob" })];
       for (const row of rows) await sessions.create(row);
       for (const row of rows) expect(await sessions.findByHash(row.tokenHash)).toEqual(row);
       expect(await sessions.findByHash("hash-none")).toBeUndefined();
     });
 
-    it("SE1 a second session of the same token or id is refused", async () => {
+    it("AD11 a second session of the same token or id is refused", async () => {
       await sessions.create(session("s-1"));
       await expect(sessions.create(session("s-2", { tokenHash: "hash-s-1" }))).rejects.toThrow();
       await expect(sessions.create(session("s-1", { tokenHash: "other" }))).rejects.toThrow();
       expect(await sessions.findByHash("hash-s-1")).toEqual(session("s-1"));
     });
 
-    it("SE2 being seen is written down; a session that is not there is none of it", async () => {
+    it("AD11 being seen is written down; a session that is not there is none of it", async () => {
       await sessions.create(session("s-1"));
       await sessions.touch("s-1", 77);
       await sessions.touch("s-none", 77);
       expect(await sessions.findByHash("hash-s-1")).toEqual(session("s-1", { lastSeenAt: 77 }));
     });
 
-    it("SE3 one session ends, or all of a person, and the first end counts; nobody ends another's", async () => {
+    it("AD11 one session ends, or all of a person, and the first end counts; nobody ends another's", async () => {
       for (const id of ["s-1", "s-2", "s-3"]) await sessions.create(session(id));
       await sessions.create(session("s-b", { user: "bob" }));
       await sessions.revoke({ user: "bob", session: "s-1" }, 5);

@@ -47,6 +47,8 @@ export type Incarnation = {
   readonly bus: Bus;
   readonly links: Set<Link>;
   readonly subscriptions: () => number;
+  /** A hint from another process. */
+  receive(topic: string, hint: Hint): void;
   baseline: number;
   pausedAt: number;
   draining: boolean;
@@ -227,6 +229,7 @@ export function createNode(options: NodeOptions): SimNode {
       bus,
       links,
       subscriptions: () => subscriptions,
+      receive: (topic, hint) => local.publish(topic, hint),
       baseline: 0,
       pausedAt: Number.NEGATIVE_INFINITY,
       draining: false,

@@ -90,7 +90,7 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
     for (const node of nodes) {
       const other = node.current;
       if (other === undefined || other === from) continue;
-      unsteady(other, hint, () => deliver.get(other)?.(topic, hint));
+      unsteady(other, hint, () => other.receive(topic, hint));
     }
   };
   /** Hints of entries and rows may be lost, doubled and late; the end of a session or a turn is only late. */
@@ -101,7 +101,6 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
     const times = rough && network.maybe(0.1) ? 2 : 1;
     for (let i = 0; i < times; i++) scheduler.after(to.owner, rough ? network.whole(0, 250) : 1, receive);
   };
-  const deliver = new Map<Incarnation, (topic: string, hint: Hint) => void>();
 
   const settings = {
     ...defaultEngineSettings,
@@ -121,7 +120,6 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
         prefill: nature.prefill,
         fallback: nature.fallback,
         spread,
-        joined: (incarnation, receive) => deliver.set(incarnation, receive),
         called(incarnation, call) {
           calls.push(call);
           watch.called(incarnation, call);
@@ -174,7 +172,7 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
     witness,
     newGuest: () => newPerson(undefined),
     token: (subject) =>
-      tokenOf(subject, Date.UTC(2026, 0, 1) + scheduler.now() + (network.maybe(0.3) ? 80_000 : 3_600_000)),
+      tokenOf(subject, Date.UTC(2026, 0, 1) + scheduler.now() + (nature.faults.skew === 0 && network.maybe(0.3) ? 80_000 : 14_400_000)),
     wrong,
     trace,
     connect(begun) {

@@ -126,7 +126,7 @@ async function worksOf(log: Log, one: Step): Promise<Work[]> {
         })),
       ];
     case "merge":
-      return merging(log, conversation);
+      return merging(log, conversation, 2 * t);
     case "replay": {
       const key = { user: "ada", id: `k-${c}-${t}`, hash: "h" };
       return [{ ...pieces(c, t, 1), key }];
@@ -156,9 +156,9 @@ async function settling(log: Log, rows: readonly TurnRecord[]): Promise<Work[]> 
   );
 }
 
-/** Merges what can be merged, without settling anything. */
-async function merging(log: Log, conversation: string): Promise<Work[]> {
-  const { entries } = await readAll(log, conversation);
+/** Merges what can be merged behind a seq, without settling anything. */
+async function merging(log: Log, conversation: string, since: number): Promise<Work[]> {
+  const { entries } = await readAll(log, conversation, since);
   const dense = entries.filter((entry, i) => i === 0 || entry.first === (entries[i - 1]?.last ?? 0) + 1);
   return [work(conversation, (view) => (view.conversation === undefined ? {} : { replace: merge(dense) }))];
 }
@@ -179,7 +179,7 @@ async function look(log: Log): Promise<unknown> {
 }
 
 describe("the embedded store", () => {
-  it("LG11 reads, after any life with reopenings and bad works, the same as the memory store", async () => {
+  it("AD8 reads, after any life with reopenings and bad works, the same as the memory store", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 5, maxLength: 60 }),

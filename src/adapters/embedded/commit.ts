@@ -167,6 +167,10 @@ export function createCommit(
   };
 }
 
+/** Written whole, but for what the tail says of it. */
+const saveTurn = `INSERT INTO turns (${turnColumns}) VALUES (${turnColumns.replaceAll(/\w+/g, "?")})
+  ON CONFLICT (cid, id) DO UPDATE SET ${turnColumns.replaceAll(/\w+/g, "$& = excluded.$&")}`;
+
 function prepareWrites(db: Database) {
   return {
     findAnswer: db.prepare("SELECT hash, body FROM answers WHERE user = ? AND key = ?"),
@@ -184,9 +188,7 @@ function prepareWrites(db: Database) {
       `INSERT INTO messages (cid, id, parent, open_since, body) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (cid, id) DO UPDATE SET parent = excluded.parent, open_since = excluded.open_since, body = excluded.body`,
     ),
-    saveTurn: db.prepare(
-      `INSERT OR REPLACE INTO turns (${turnColumns}) VALUES (${turnColumns.replaceAll(/\w+/g, "?")})`,
-    ),
+    saveTurn: db.prepare(saveTurn),
     eraseEntries: db.prepare("DELETE FROM entries WHERE cid = ?"),
     eraseMessages: db.prepare("DELETE FROM messages WHERE cid = ?"),
     eraseTurns: db.prepare("DELETE FROM turns WHERE cid = ?"),

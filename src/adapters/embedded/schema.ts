@@ -74,6 +74,7 @@ export const migrations: readonly (readonly string[])[] = [
       finished_seq INTEGER,
       settled INTEGER NOT NULL,
       length_seq INTEGER NOT NULL,
+      covered_seq INTEGER NOT NULL DEFAULT 0,
       PRIMARY KEY (cid, id)
     ) STRICT, WITHOUT ROWID`,
     `CREATE INDEX turns_running ON turns (cid) WHERE status = 'running'`,

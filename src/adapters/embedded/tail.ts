@@ -12,7 +12,8 @@ const trimmedAtOnce = 512;
 /**
  * Why it is: in the entries every conversation's newest piece lies on a page of its own, so that a commit for a hundred
  * replies would write hundreds of pages. In the tail they lie side by side. A row carries its turn's length, so that a
- * piece is one INSERT and nothing else. A row whose turn is settled is dead: its text is in the entries.
+ * piece is one INSERT and nothing else. A row is dead, its text being in the entries, where its turn is settled or says
+ * that it is covered: so that nothing is deleted one by one.
  */
 export class Tail {
   readonly #hot: Hot;
@@ -82,13 +83,20 @@ export class Tail {
   ): void {
     const [first, last] = range;
     const kept: Piece[] = [];
+    const keeping = new Set<string>();
+    const covered = new Map<string, number>();
     for (const piece of hot.pieces) {
       const isSettled = settled.has(piece.turn);
-      const isReplaced = piece.last >= first && piece.last <= last;
-      if (isReplaced && !isSettled) this.#sql.remove.run(piece.place);
-      else if (isSettled && !isReplaced) this.#sql.move.run(piece.place);
-      else if (!isReplaced) kept.push(piece);
+      if (piece.last < first || piece.last > last) {
+        if (isSettled) this.#sql.move.run(piece.place);
+        else {
+          kept.push(piece);
+          keeping.add(piece.turn);
+        }
+      } else if (keeping.has(piece.turn)) this.#sql.remove.run(piece.place);
+      else if (!isSettled) covered.set(piece.turn, piece.last);
     }
+    for (const [turn, seq] of covered) this.#sql.cover.run(seq, hot.cid, turn);
     if (kept.length < hot.pieces.length) this.#saveLengths(hot, head);
     hot.pieces = kept;
     this.#settled = true;
@@ -155,13 +163,14 @@ function prepare(db: Database) {
     bounds: db.prepare("SELECT min(place) AS oldest, max(place) AS newest FROM tail"),
     living: db.prepare(
       `SELECT p.place, p.cid, p.last, p.turn, p.length, t.length_seq FROM tail p
-       CROSS JOIN turns t ON t.cid = p.cid AND t.id = p.turn WHERE t.settled = 0 ORDER BY p.place`,
+       CROSS JOIN turns t ON t.cid = p.cid AND t.id = p.turn WHERE t.settled = 0 AND p.last > t.covered_seq ORDER BY p.place`,
     ),
     running: db.prepare(
       "SELECT c.*, t.id AS turn FROM turns t JOIN conversations c USING (cid) WHERE t.status = 'running'",
     ),
     turn: db.prepare("SELECT * FROM turns WHERE cid = ? AND id = ?"),
     conversation: db.prepare("SELECT * FROM conversations WHERE cid = ?"),
+    cover: db.prepare("UPDATE turns SET covered_seq = ? WHERE cid = ? AND id = ?"),
     saveLength: db.prepare("UPDATE turns SET length = ?, length_seq = ? WHERE cid = ? AND id = ?"),
     saveHead: db.prepare("UPDATE conversations SET head = ? WHERE cid = ?"),
   };

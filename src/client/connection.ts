@@ -1,0 +1,203 @@
+// Owns the connection as a whole: when a socket is opened, replaced or given up. One socket at a time is listened to (B11).
+import { afterClose, backoff } from "./backoff.ts";
+import { createCell, type Readable } from "./cell.ts";
+import type { Environment } from "./environment.ts";
+import { numberOf, type Ack, type Frame } from "./frames.ts";
+import { openLink, probeTime, type Credentials, type Link, type OpenItem } from "./link.ts";
+
+/** `at`: when the next attempt is made, milliseconds since 1970. `attempt` counts from 1. */
+export type ConnectionState =
+  | { readonly kind: "idle" }
+  | { readonly kind: "connecting"; readonly attempt: number }
+  | { readonly kind: "authenticating"; readonly attempt: number }
+  | {
+      readonly kind: "online";
+      /** This server is leaving; another connection is being made. */ readonly draining: boolean;
+    }
+  | { readonly kind: "reconnecting"; readonly attempt: number; readonly at: number }
+  | { readonly kind: "offline"; readonly attempt: number; readonly at: number }
+  | { readonly kind: "signed-out" }
+  | { readonly kind: "stopped"; readonly code: number };
+
+export type ConnectionOptions = {
+  readonly url: string;
+  readonly environment: Environment;
+  readonly client: { name: string; version: string };
+  /** `fresh`: those of the last time were refused. Rejects where there are none for now. */
+  credentials(fresh: boolean): Promise<Credentials>;
+  opening(): readonly OpenItem[];
+  /** Signed in; called before the state is `online`. */
+  welcomed(ack: Ack): void;
+  received(frame: Frame): void;
+  /** The last frame sent was too large for the server (1009). */
+  tooLarge(): void;
+  /** There is nobody signed in any more. `ended`: the session is over, not only refused. */
+  signedOut(ended: boolean): void;
+  stopped(): void;
+};
+
+export type Connection = {
+  readonly state: Readable<ConnectionState>;
+  /** Begins, also after a sign-out or a stop. */
+  start(): void;
+  /** Now, not when the time has come: the network or the page is back, or a person asks. */
+  tryNow(): void;
+  send(text: string): boolean;
+  close(): void;
+};
+
+/** A connection that lasted so long (ms) was good: the next trouble starts from the shortest wait again. */
+const heldTime = 10_000;
+
+export function createConnection(options: ConnectionOptions): Connection {
+  const { environment } = options;
+  const { clock, random } = environment;
+  const state = createCell<ConnectionState>({ kind: "idle" });
+  let live: Link | undefined;
+  let trying: Link | undefined;
+  let welcomedAt = 0;
+  let attempt = 0;
+  let refused = false;
+  let firm = false;
+  let cancelWait: () => void = () => undefined;
+  let unwatch: () => void = () => undefined;
+
+  const show = (next: ConnectionState): void => {
+    // A connection that is being made beside a living one is nobody's business.
+    if (live === undefined || next.kind === "online") state.set(next);
+  };
+  const isActive = (): boolean => !["idle", "signed-out", "stopped"].includes(state.getSnapshot().kind);
+
+  const begin = (fresh = false): void => {
+    cancelWait();
+    firm = false;
+    trying?.drop();
+    show({ kind: "connecting", attempt: attempt + 1 });
+    const link: Link = openLink({
+      url: options.url,
+      environment,
+      client: options.client,
+      credentials: () => options.credentials(fresh),
+      opening: options.opening,
+      events: {
+        authenticating: () => show({ kind: "authenticating", attempt: attempt + 1 }),
+        welcomed(ack) {
+          live?.drop();
+          live = link;
+          trying = undefined;
+          welcomedAt = clock.now();
+          options.welcomed(ack);
+          if (live === link) state.set({ kind: "online", draining: false });
+        },
+        frame(frame) {
+          if (frame.type === "notice" && frame.code === "draining") drain(numberOf(frame, "afterMs") ?? 0);
+          options.received(frame);
+        },
+        closed: (code, reason, welcomed) => closed(link, code, reason, welcomed),
+      },
+    });
+    trying = link;
+  };
+
+  const wait = (ms: number): void => {
+    cancelWait();
+    const at = clock.now() + ms;
+    attempt++;
+    show({ kind: environment.isOnline() ? "reconnecting" : "offline", attempt, at });
+    cancelWait = clock.after(ms, () => begin());
+  };
+
+  const closed = (link: Link, code: number, reason: string, welcomed: boolean): void => {
+    if (link === live) {
+      live = undefined;
+      if (clock.now() - welcomedAt >= heldTime) {
+        attempt = 0;
+        refused = false;
+      }
+    } else trying = undefined;
+    const next = afterClose(code, reason, attempt, random);
+    switch (next.do) {
+      case "reconnect":
+        if (next.skipFrame && !welcomed) return halt({ kind: "stopped", code });
+        if (next.skipFrame) options.tooLarge();
+        // The one that is being made beside it takes over.
+        if (trying !== undefined) return show({ kind: "connecting", attempt: attempt + 1 });
+        wait(next.wait);
+        firm = next.firm;
+        return undefined;
+      case "new-token":
+        if (refused) return leave(false);
+        refused = true;
+        return begin(true);
+      case "sign-in":
+        return leave(true);
+      case "stop":
+        return halt({ kind: "stopped", code });
+      default:
+        return next satisfies never;
+    }
+  };
+
+  const letGo = (): void => {
+    cancelWait();
+    unwatch();
+    live?.drop();
+    trying?.drop();
+    live = trying = undefined;
+  };
+  const halt = (next: ConnectionState): void => {
+    letGo();
+    state.set(next);
+    if (next.kind === "stopped") options.stopped();
+  };
+  const leave = (ended: boolean): void => {
+    letGo();
+    options.signedOut(ended);
+    state.set({ kind: "signed-out" });
+  };
+
+  /** Another connection is made beside this one, which serves until that one is there. */
+  const drain = (afterMs: number): void => {
+    if (live === undefined) return;
+    state.set({ kind: "online", draining: true });
+    cancelWait();
+    cancelWait = clock.after(afterMs + backoff(0, random), () => begin());
+  };
+
+  const tryNow = (): void => {
+    if (!isActive()) return undefined;
+    if (trying === undefined && live !== undefined) return live.probe();
+    if (trying === undefined) {
+      const now = state.getSnapshot();
+      if (!firm) return begin();
+      // The state still tells whether there is a network at all.
+      if (now.kind === "offline" && environment.isOnline()) state.set({ ...now, kind: "reconnecting" });
+      return undefined;
+    }
+    // An attempt from before the network came back may hang for long.
+    if (clock.now() - trying.startedAt > probeTime) begin();
+    return undefined;
+  };
+  const woken = (): void => {
+    if (environment.isOnline()) return tryNow();
+    live?.probe();
+    const now = state.getSnapshot();
+    if (now.kind === "reconnecting") state.set({ ...now, kind: "offline" });
+    return undefined;
+  };
+
+  return {
+    state,
+    start() {
+      if (isActive()) return;
+      attempt = 0;
+      refused = false;
+      unwatch();
+      unwatch = environment.wakes(woken);
+      begin();
+    },
+    tryNow,
+    send: (text) => live?.send(text) ?? false,
+    close: () => halt({ kind: "idle" }),
+  };
+}
