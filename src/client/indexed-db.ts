@@ -18,7 +18,7 @@ function open(name: string): Promise<IDBDatabase> {
   });
 }
 
-/** Whatever fails here (private mode, a full disk, a closed database) is done in memory instead: the message still goes out. */
+/** Whatever fails here (private mode, a full disk, a closed database) goes on in memory, which knows the same: the message still goes out. */
 export function indexedDbStore(name: string): OutboxStore {
   const memory = memoryStore();
   let opened: Promise<IDBDatabase> | undefined;
@@ -50,29 +50,31 @@ export function indexedDbStore(name: string): OutboxStore {
     get durable() {
       return !broken;
     },
-    all: () => transact("readonly", (store) => settled<OutboxItem[]>(store.getAll()), memory.all),
-    put: (item) =>
-      transact(
-        "readwrite",
-        async (store) => void (await settled(store.put(item))),
-        () => memory.put(item),
-      ),
-    update: (id, change) =>
-      transact(
-        "readwrite",
-        async (store) => {
-          const item = await settled<OutboxItem | undefined>(store.get(id));
-          const next = item === undefined ? undefined : (change(item) ?? item);
-          if (next !== undefined && next !== item) await settled(store.put(next));
-          return next;
-        },
-        () => memory.update(id, change),
-      ),
-    remove: (id) =>
-      transact(
-        "readwrite",
-        async (store) => settled(store.delete(id)),
-        () => memory.remove(id),
-      ),
+    async all() {
+      const items = await transact("readonly", (store) => settled<OutboxItem[]>(store.getAll()), memory.all);
+      for (const item of items) await memory.put(item);
+      return items;
+    },
+    async put(item) {
+      await memory.put(item);
+      await transact("readwrite", async (store) => void (await settled(store.put(item))), nothing);
+    },
+    async update(id, change) {
+      const find = async (store: IDBObjectStore): Promise<OutboxItem | undefined> => {
+        const item = await settled<OutboxItem | undefined>(store.get(id));
+        const next = item === undefined ? undefined : (change(item) ?? item);
+        if (next !== undefined && next !== item) await settled(store.put(next));
+        return next;
+      };
+      const next = await transact("readwrite", find, () => memory.update(id, change));
+      if (next !== undefined) await memory.put(next);
+      return next;
+    },
+    async remove(id) {
+      await memory.remove(id);
+      await transact("readwrite", async (store) => settled(store.delete(id)), nothing);
+    },
   };
 }
+
+const nothing = (): Promise<undefined> => Promise.resolve(undefined);

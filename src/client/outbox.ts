@@ -22,7 +22,7 @@ export type OutboxOptions = {
   /** The user of this connection; undefined: not online. */
   user(): string | undefined;
   gate(conversation: string): Gate;
-  /** The server is making a reply where the message should go: tell when it has ended, by `pump`. */
+  /** The server is making a reply where the message should go: tell when it has ended, by `freed`. */
   held(conversation: string): void;
   /** The server has it. `turn` is the reply's. */
   delivered(item: OutboxItem, turn: string | undefined): void;
@@ -37,6 +37,8 @@ export type Outbox = {
   add(draft: Draft): Promise<boolean>;
   /** Sends what may be sent now. Called after anything that could have changed that. */
   pump(): void;
+  /** A reply that held messages of this conversation back has ended. */
+  freed(conversation: string): void;
   /** Takes back one that cannot have been delivered. False: too late. */
   remove(message: string): Promise<boolean>;
   /** Replaces the content of one that cannot have been delivered. False: too late. */
@@ -65,6 +67,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const sent = new Map<string, { seq: number }>();
   const paused = new Map<string, { tries: number; cancel: (() => void) | undefined }>();
   let stored: readonly OutboxItem[] = [];
+  /** Ids that are being stored for the first time, and ids that are no more: what the store says of them may be old. */
+  const keeping = new Set<string>();
+  const gone = new Set<string>();
   let order = 0;
   let closed = false;
 
@@ -84,8 +89,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   const reload = async (): Promise<void> => {
     const kept = await store.all();
-    const here = stored.filter((item) => sent.has(item.id));
-    stored = [...kept.filter((item) => !sent.has(item.id)), ...here];
+    const here = stored.filter((item) => sent.has(item.id) || keeping.has(item.id));
+    stored = [...kept.filter((item) => !gone.has(item.id) && !here.some((other) => other.id === item.id)), ...here];
     order = Math.max(order, ...stored.map((item) => item.order));
     show();
     pump();
@@ -96,6 +101,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   };
   const drop = (id: string): void => {
     stored = stored.filter((item) => item.id !== id);
+    gone.add(id);
     sent.delete(id);
     paused.get(id)?.cancel?.();
     paused.delete(id);
@@ -124,6 +130,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       // In order: a message that has to wait holds back those behind it.
       if (passed.has(item.conversation) || sending.has(item.conversation)) continue;
       passed.add(item.conversation);
+      if (keeping.has(item.id)) continue;
       if (paused.get(item.id)?.cancel !== undefined) continue;
       // One that was sent before goes again as it was: the server may have it.
       const gate = item.sentAt === undefined ? options.gate(item.conversation) : {};
@@ -215,13 +222,24 @@ export function createOutbox(options: OutboxOptions): Outbox {
     async add(draft) {
       order = Math.max(order + 1, clock.now());
       const item: OutboxItem = { ...draft, id: draft.message, order, owner: me, createdAt: clock.now() };
+      keeping.add(item.id);
       put(item);
       await store.put(item);
+      keeping.delete(item.id);
       tabs.post();
       pump();
       return store.durable;
     },
     pump,
+    freed(conversation) {
+      for (const { id } of stored.filter((item) => item.conversation === conversation)) {
+        const pausing = paused.get(id);
+        if (pausing?.tries !== 0) continue;
+        pausing.cancel?.();
+        paused.delete(id);
+      }
+      pump();
+    },
     async remove(message) {
       const item = byMessage(message);
       if (item === undefined || (item.sentAt !== undefined && item.error === undefined)) return false;

@@ -37,7 +37,8 @@ export type View = {
   first: Conversation;
   second: Story;
   epoch: string | undefined;
-  live: boolean;
+  /** Connections that have said so. */
+  readonly live: Set<Connection>;
 };
 
 export type Connection = {
@@ -80,15 +81,19 @@ const changing = new Set([
 ]);
 export const changes = (type: string): boolean => changing.has(type);
 
-export function createDevice(world: World, name: string, whose: Person, heartbeatMs: number) {
+export function createDevice(world: World, name: string, whose: Person, heartbeatMs: number, from?: { session: string | undefined }) {
   const { scheduler, chance, witness } = world;
   const owner = createOwner();
   const views = new Map<string, View>();
   const pending = new Map<string, Sent>();
   const connections = new Set<Connection>();
-  const rows = new Map<string, { seq: number; title: string | undefined; deleted: boolean }>();
+  const rows = new Map<string, { seq: number; title: string | undefined; deleted: boolean; at: number }>();
   let person = whose;
-  let session: string | undefined;
+  let session = from?.session;
+  /** Close codes that its own bad frames may earn. */
+  const mischief = new Set<number>();
+  /** Commands that were acked, and what they were acked with. */
+  const done = new Map<string, { sent: Sent; ack: Readonly<Record<string, unknown>> }>();
   let connecting = false;
   let away = false;
   let ended = false;
@@ -103,6 +108,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
   };
   const put = (connection: Connection, sent: Sent): void => {
     const known = connection.sent.get(sent.id);
+    if (known !== undefined && known.sent !== sent && known.times > 0) return;
     if (known?.sent === sent) known.times++;
     else connection.sent.set(sent.id, { sent, times: 1 });
     world.trace(() => `${name} > ${sent.id} ${JSON.stringify(sent.fields).slice(0, 160)}`);
@@ -192,7 +198,11 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     world.trace(() => `${name} closed ${code}`);
     connection.phase = "closed";
     connections.delete(connection);
-    for (const view of views.values()) view.live = false;
+    for (const view of views.values()) view.live.delete(connection);
+    const other = ready().at(-1);
+    for (const { sent, times } of connection.sent.values()) {
+      if (times > 0 && other !== undefined && pending.get(sent.id) === sent) put(other, sent);
+    }
     const action = Object.hasOwn(closeCodes, code) ? closeCodes[code as CloseCode].action : "unknown";
     if (action === "unknown") wrong("invariant 17", `closed with ${code}`);
     if (action === "sign-in") forget();
@@ -247,12 +257,14 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     const view = views.get(conversation);
     connection.reopening.add(conversation);
     const cursor = view === undefined || view.first.seq === 0 ? {} : { seq: view.first.seq, epoch: view.epoch };
-    if (view !== undefined) view.live = false;
+    view?.live.delete(connection);
     put(connection, issue({ type: "conversation.open", conversation, ...cursor }));
   };
 
   const answered = (connection: Connection, id: string, frame: ServerFrame): Sent | undefined => {
     const known = connection.sent.get(id);
+    // The id of the frames that are malformed on purpose.
+    if (id === "x") return undefined;
     if (known === undefined || known.times === 0) {
       wrong("CM", `an answer to ${id}, which was not asked here: ${JSON.stringify(frame)}`);
       return undefined;
@@ -267,11 +279,21 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
   };
   const refused = (conversation: string): void => {
     // What is gone for the server is gone here.
-    if (witness.histories.get(conversation)?.endedAt !== undefined) views.delete(conversation);
+    if (witness.histories.get(conversation)?.endedAt !== undefined) {
+      views.delete(conversation);
+      return;
+    }
+    // One that is not there yet may come: somebody is about to make it.
+    later(chance.whole(300, 2000), () => {
+      const view = views.get(conversation);
+      const connection = ready().at(-1);
+      if (view !== undefined && view.live.size === 0 && view.first.seq === 0 && connection !== undefined) open(connection, conversation);
+    });
   };
 
   const acked = (connection: Connection, sent: Sent, ack: Readonly<Record<string, unknown>>): void => {
     const { fields } = sent;
+    if (!sent.forged) done.set(sent.id, { sent, ack });
     if (fields.type === "auth") {
       connection.phase = "ready";
       const given = ack["session"] as { id: string; token: string };
@@ -291,8 +313,10 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       openedAt(String(fields["conversation"]), ack["epoch"]);
     } else if (fields.type === "conversation.list") {
       connection.listening = true;
-      for (const row of ack["conversations"] as { id: string; seq: number; title?: string }[]) {
-        rows.set(row.id, { seq: row.seq, title: row.title, deleted: false });
+      const listed = new Map((ack["conversations"] as { id: string; seq: number; title?: string }[]).map((row) => [row.id, row]));
+      for (const [id, row] of rows) if (!listed.has(id) && row.at < sent.issuedAt) rows.delete(id);
+      for (const { id, seq, title } of listed.values()) {
+        if (seq >= (rows.get(id)?.seq ?? 0)) rows.set(id, { seq, title, deleted: false, at: scheduler.now() });
       }
     }
   };
@@ -305,7 +329,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       if (mark !== person.mark) wrong("invariant 13", `${person.mark} was sent ${text.slice(0, 300)}`);
     }
     const parsed = JSON.parse(text) as ServerFrame;
-    if ("conversation" in parsed && typeof parsed.conversation === "string" && parsed.type !== "error") {
+    if (parsed.type !== "error" && "conversation" in parsed && typeof parsed.conversation === "string") {
       const user = witness.histories.get(parsed.conversation)?.user;
       if (parsed.type !== "ack" && user !== undefined && user !== person.user) wrong("invariant 13", `foreign frame ${text.slice(0, 300)}`);
     }
@@ -321,7 +345,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
         if (sent?.fields.type === "conversation.open") connection.reopening.delete(String(conversation));
         if (parsed.error.code === "not_found" && typeof conversation === "string") refused(conversation);
         // What may come right later is tried again, with the same id.
-        if (sent !== undefined && changes(sent.fields.type) && parsed.error.code === "unavailable" && !ended) {
+        if (sent !== undefined && !sent.forged && changes(sent.fields.type) && parsed.error.code === "unavailable" && !ended) {
           pending.set(sent.id, sent);
           later(chance.whole(300, 1500), () => {
             const again = ready().at(-1);
@@ -346,8 +370,12 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       case "live": {
         const view = views.get(parsed.conversation);
         if (view === undefined) return;
-        if (parsed.seq > view.first.seq) wrong("RD1", `live at ${parsed.seq}, but the view is at ${view.first.seq}`);
-        view.live = true;
+        // What an earlier opening says is of no interest any more.
+        if (connection.reopening.has(parsed.conversation)) return;
+        // Of a deleted conversation nothing is left that could be sent before.
+        const ended = witness.histories.get(parsed.conversation)?.endedAt !== undefined;
+        if (parsed.seq > view.first.seq && !ended) wrong("RD1", `live at ${parsed.seq}, but the view is at ${view.first.seq}`);
+        view.live.add(connection);
         return;
       }
       case "conversation": {
@@ -357,7 +385,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
         if (!story.deleted && (title !== story.title || (parsed.archived ?? false) !== story.archived)) {
           wrong("RD7", `row ${text}, the log says ${story.title}`);
         }
-        rows.set(conversation, { seq, title, deleted: deleted ?? false });
+        rows.set(conversation, { seq, title, deleted: deleted ?? false, at: scheduler.now() });
         return;
       }
       case "notice":
@@ -376,6 +404,8 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     views,
     pending,
     rows,
+    mischief,
+    done,
     person: () => person,
     session: () => session,
     connections,
@@ -389,10 +419,18 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     /** Begins to look at a conversation. */
     view(conversation: string): void {
       if (views.has(conversation)) return;
-      const state = { first: emptyConversation, second: emptyStory, epoch: undefined, live: false };
+      const state = { first: emptyConversation, second: emptyStory, epoch: undefined, live: new Set<Connection>() };
       views.set(conversation, { conversation, ...state });
       const connection = ready().at(-1);
       if (connection !== undefined) open(connection, conversation);
+    },
+    /** Begins anew to look at a conversation, from wherever. */
+    openAt(conversation: string, seq: number | undefined): void {
+      const connection = ready().at(-1);
+      if (connection === undefined) return;
+      views.set(conversation, { conversation, first: emptyConversation, second: emptyStory, epoch: undefined, live: new Set() });
+      connection.reopening.add(conversation);
+      put(connection, issue({ type: "conversation.open", conversation, ...(seq === undefined ? {} : { seq }) }));
     },
     leave(conversation: string): void {
       views.delete(conversation);

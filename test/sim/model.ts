@@ -108,6 +108,7 @@ export function createModel(options: {
     const stalls = chance.maybe(temper.stalling) ? chance.whole(0, pieces.length) : -1;
     const cuts = chance.maybe(temper.cutting) ? chance.whole(0, pieces.length) : -1;
     const fails = chance.maybe(temper.failing) ? chance.whole(0, Math.min(3, pieces.length)) : -1;
+    try {
     await nap(chance.whole(0, temper.pace * 4));
     for (let at = 0; at <= pieces.length; at++) {
       if (signal.aborted) {
@@ -141,6 +142,10 @@ export function createModel(options: {
       if (chance.maybe(0.9)) await nap(chance.maybe(0.03) ? chance.whole(200, 900) : chance.whole(0, temper.pace * 2));
     }
     call.state = "completed";
+    } finally {
+      // Left by its reader in the middle.
+      if (call.state === "running") call.state = "aborted";
+    }
   }
 
   return { name: options.name, capabilities: { prefill: options.prefill, images: false }, stream };

@@ -46,6 +46,8 @@ export type Incarnation = {
   readonly engine: Engine;
   readonly bus: Bus;
   readonly links: Set<Link>;
+  /** Calls of a model that it made. */
+  readonly calls: Set<Call>;
   readonly subscriptions: () => number;
   /** A hint from another process. */
   receive(topic: string, hint: Hint): void;
@@ -201,7 +203,9 @@ export function createNode(options: NodeOptions): SimNode {
         now: scheduler.now,
         mark: options.mark,
         called: (call) => {
-          if (owner.alive) options.called(incarnation, call);
+          if (!owner.alive) return;
+          incarnation.calls.add(call);
+          options.called(incarnation, call);
         },
       });
     const engine = createEngine(
@@ -228,6 +232,7 @@ export function createNode(options: NodeOptions): SimNode {
       engine,
       bus,
       links,
+      calls: new Set(),
       subscriptions: () => subscriptions,
       receive: (topic, hint) => local.publish(topic, hint),
       baseline: 0,

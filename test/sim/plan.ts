@@ -1,6 +1,6 @@
 // Owns what people do: one act of one device, drawn. It judges nothing.
 import type { Chance } from "./chance.ts";
-import type { Device, Fields } from "./device.ts";
+import { changes, type Device, type Fields } from "./device.ts";
 import { drawText } from "./model.ts";
 import type { Stage } from "./world.ts";
 
@@ -11,7 +11,7 @@ export function act(stage: Stage, device: Device, chance: Chance): void {
   const person = device.person();
   const known = person.conversations;
   const [connection] = device.ready().slice(-1);
-  if (known.length === 0 || chance.maybe(0.04)) return begin(device, chance);
+  if (known.length === 0 || chance.maybe(0.04)) return begin(stage, device, chance);
   if (stage.nature.mischief > 0 && chance.maybe(stage.nature.mischief)) return mischief(stage, device, chance);
   const conversation = chance.pick(known);
   const view = device.views.get(conversation);
@@ -21,7 +21,7 @@ export function act(stage: Stage, device: Device, chance: Chance): void {
     return fitting.length === 0 || chance.maybe(0.02) ? undefined : chance.pick(fitting).id;
   };
   const parts = (): Fields["parts"] => [{ type: "text", text: drawText(chance, person.mark, 4) }];
-  const submit = (fields: Fields): void => send(device, fields, chance);
+  const submit = (fields: Fields): void => send(stage, device, fields, chance);
 
   const kind = chance.weighted({
     view: view === undefined ? 20 : 0,
@@ -100,11 +100,12 @@ export function act(stage: Stage, device: Device, chance: Chance): void {
 }
 
 /** Sends a command, and now and then sends it twice: here and on another socket of the same person. */
-function send(device: Device, fields: Fields, chance: Chance): void {
+function send(stage: Stage, device: Device, fields: Fields, chance: Chance): void {
   const sent = device.submit(fields);
   if (!chance.maybe(0.12)) return;
   const here = device.ready();
-  const others = device.siblings().flatMap((other) => other.ready());
+  const siblings = stage.devices.filter((other) => other.person() === device.person());
+  const others = siblings.flatMap((other) => other.ready());
   const all = [...here, ...others];
   if (all.length > 0 && sent.fields.type !== "auth.logout") {
     const connection = chance.pick(all);
@@ -112,16 +113,16 @@ function send(device: Device, fields: Fields, chance: Chance): void {
   }
 }
 
-function begin(device: Device, chance: Chance): void {
+function begin(stage: Stage, device: Device, chance: Chance): void {
   const person = device.person();
   if (device.ready().length === 0) return;
   const conversation = chance.uuid();
   person.conversations.push(conversation);
   device.view(conversation);
   const title = chance.maybe(0.5) ? { title: `${person.mark} ${chance.hex(4)}` } : {};
-  if (chance.maybe(0.4)) return send(device, { type: "conversation.create", conversation, ...title }, chance);
+  if (chance.maybe(0.4)) return send(stage, device, { type: "conversation.create", conversation, ...title }, chance);
   const text = drawText(chance, person.mark, 4);
-  send(device, { type: "message.send", conversation, message: chance.uuid(), parts: [{ type: "text", text }] }, chance);
+  send(stage, device, { type: "message.send", conversation, message: chance.uuid(), parts: [{ type: "text", text }] }, chance);
 }
 
 function mischief(stage: Stage, device: Device, chance: Chance): void {
@@ -170,9 +171,9 @@ function mischief(stage: Stage, device: Device, chance: Chance): void {
       return void device.submit(fields);
     }
     case "forged": {
-      const done = device.done();
+      const done = [...device.done.values()].filter(({ sent }) => changes(sent.fields.type) && sent.person === device.person());
       if (done.length === 0) return;
-      const original = chance.pick(done);
+      const original = chance.pick(done).sent;
       const fields = { ...original.fields, conversation: chance.uuid() };
       // Under the old id, so that answers to it here mean this one.
       if (connection.sent.has(original.id)) return;
@@ -181,9 +182,7 @@ function mischief(stage: Stage, device: Device, chance: Chance): void {
     case "cursor": {
       const conversation = chance.pick(device.person().conversations);
       if (!device.views.has(conversation)) return;
-      device.forgetView(conversation);
-      const seq = chance.pick([-1, 2 ** 50, 1e300, 999_999]);
-      return device.put(connection, device.issue({ type: "conversation.open", conversation, seq }));
+      return device.openAt(conversation, chance.pick([-1, 2 ** 50, 1e300, 999_999]));
     }
     default:
       return kind satisfies never;

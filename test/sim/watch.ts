@@ -180,7 +180,7 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
         1003: connection.device.mischief.has(1003),
         1009: connection.device.mischief.has(1009),
         1012: incarnation.draining,
-        1013: nature.weight > 1 && nature.faults.stall > 0,
+        1013: nature.weight > 1 || nature.faults.full > 0,
         4400: connection.device.mischief.has(4400),
         4401: subject !== undefined,
         4408: true,
@@ -199,15 +199,16 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
       if (others.some((other) => callers.get(other) === incarnation)) wrong("invariant 7", `${what} while it works on it`);
       const history = witness.histories.get(conversation);
       if (history === undefined) return wrong("CM3", `${what}, which is not in the log`);
+      const story = history.stories.at(-1);
+      if (story === undefined || story.deleted) return;
       const mark = marks.get(history.user);
       const last = request.messages.at(-1);
       if (last?.role !== "user" && !(nature.prefill && last?.role === "assistant")) wrong("MO", `${what} with ${last?.role} at the end`);
       for (const message of request.messages) {
         for (const [found] of textOf(message.content).matchAll(/«\d+»/g)) if (found !== mark) wrong("invariant 13", `${what} with ${found} in it`);
       }
-      const story = history.stories.at(-1);
-      const reply = story?.messages.find((message) => message.metadata.turn === turn);
-      if (story === undefined || reply === undefined || story.deleted) return;
+      const reply = story.messages.find((message) => message.metadata.turn === turn);
+      if (reply === undefined) return;
       const path: string[] = [];
       for (let id = reply.metadata.parent; id !== null;) {
         path.unshift(id);

@@ -1,6 +1,6 @@
 // Owns one world: what is drawn from a seed, its processes, people, faults and end. It judges by the watch and the witness.
-import { copyDisk, memoryDisk } from "../../src/adapters/memory/store.ts";
-import { defaultLimits, type Event } from "../../src/protocol/index.ts";
+import { memoryDisk, type MemoryDisk } from "../../src/adapters/memory/store.ts";
+import { defaultLimits } from "../../src/protocol/index.ts";
 import type { Hint } from "../../src/server/ports.ts";
 import { createChance, type Chance } from "./chance.ts";
 import { createDevice, type Connection, type Device, type Person, type World } from "./device.ts";
@@ -31,6 +31,7 @@ export type Stage = {
   readonly scheduler: Scheduler;
   readonly weather: Weather;
   readonly witness: Witness;
+  readonly disk: () => MemoryDisk;
   readonly watch: Watch;
   readonly nodes: readonly SimNode[];
   readonly devices: Device[];
@@ -38,7 +39,7 @@ export type Stage = {
   readonly calls: Call[];
   readonly phase: () => "storm" | "calm";
   calm(): void;
-  addDevice(name: string, person: Person): Device;
+  addDevice(name: string, person: Person, from?: { session: string | undefined }): Device;
   wrong(rule: string, detail: string): void;
   trace(line: () => string): void;
   readonly failed: () => boolean;
@@ -104,7 +105,7 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
 
   const settings = {
     ...defaultEngineSettings,
-    limits: { ...defaultLimits, reactions: 3, openConversations: 8, frameBytes: 64 * 1024 },
+    limits: { ...defaultLimits, reactions: 3, frameBytes: 64 * 1024 },
     ...nature.settings,
   };
   for (let i = 0; i < nature.nodes; i++) {
@@ -137,6 +138,7 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
     scheduler,
     weather,
     witness,
+    disk: () => disk,
     get watch() {
       return watch;
     },
@@ -149,8 +151,8 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
       phase = "calm";
       weather.temper = calmTemper;
     },
-    addDevice(name, person) {
-      const device = createDevice(port, name, person, settings.heartbeatMs);
+    addDevice(name, person, from) {
+      const device = createDevice(port, name, person, settings.heartbeatMs, from);
       devices.push(device);
       device.connect();
       return device;
@@ -241,6 +243,3 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
   const events = [...witness.histories.values()].reduce((sum, history) => sum + history.events.length, 0);
   return { seed, violations, steps: scheduler.steps(), events, digest: (digest >>> 0).toString(16) };
 }
-
-export type { Event };
-export { copyDisk };

@@ -36,16 +36,21 @@ const tolerance = 5000;
 /** The incarnation of an opened database; gives it a new epoch where it is not what ran here last. */
 export function openIncarnation(
   db: DatabaseSync,
-  options: { file: string; durability: "process" | "disk"; clock: Clock },
+  options: {
+    file: string;
+    durability: "process" | "disk";
+    clock: Clock;
+    /** There was a WAL before the database was opened. */
+    hadWal: boolean;
+  },
 ): Incarnation {
-  const { durability, clock } = options;
-  const file = options.file;
+  const { file, durability, clock, hadWal } = options;
   const row = db.prepare("SELECT epoch, commits FROM store").get() ?? {};
   const commits = integer(row, "commits");
   const known = text(row, "epoch");
   const boot = bootId();
   const same =
-    known !== "" && (commits === 0 || isSame(readWitness(file), { epoch: known, commits, boot, durability }));
+    known !== "" && (commits === 0 || isSame(readWitness(file), { epoch: known, commits, boot, durability, hadWal }));
   const epoch = same ? known : clock.uuid();
   if (!same) db.prepare("UPDATE store SET epoch = ?").run(epoch);
 
@@ -90,10 +95,12 @@ export function openIncarnation(
   };
 }
 
-type Found = { epoch: string; commits: number; boot: string; durability: "process" | "disk" };
+type Found = { epoch: string; commits: number; boot: string; durability: "process" | "disk"; hadWal: boolean };
 
 function isSame(witness: Witness | undefined, found: Found): boolean {
   if (witness === undefined || witness.epoch !== found.epoch || witness.commits > found.commits) return false;
+  // Between opening and closing there is always a WAL.
+  if (!witness.closed && !found.hadWal) return false;
   // After a power cut, what was written without a sync may be gone, the witness of it as well.
   const cut = !witness.closed && (witness.boot !== found.boot || found.boot === "");
   return found.durability === "disk" || !cut;

@@ -1,4 +1,5 @@
 // Owns the embedded store as a whole: one SQLite file and what is built on it. The only file that others import to open it.
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Clock, Log, Sessions, Users, Vault } from "../../server/ports.ts";
 import { Codec } from "./codec.ts";
@@ -30,10 +31,11 @@ const forgottenAtOnce = 500;
 /** Opens the store, alone. Throws StoreRefusal with a sentence for the operator. */
 export function openStore(options: StoreOptions): Store {
   const { file, vault, clock, durability } = options;
+  const hadWal = existsSync(`${file}-wal`);
   const connection = openFile(options);
   try {
     const witness = join(dirname(file), "incarnation.json");
-    const incarnation = openIncarnation(connection, { file: witness, durability, clock });
+    const incarnation = openIncarnation(connection, { file: witness, durability, clock, hadWal });
     const db = new Database(connection, incarnation.commits);
     const codec = new Codec(vault);
     const hot = new Hot();

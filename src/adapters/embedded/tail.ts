@@ -22,7 +22,8 @@ export class Tail {
   #oldest = 1;
   #newest = 0;
   #added = 0;
-  #settled = false;
+  /** There may be dead rows at the front. */
+  #isDue = true;
   #before = { oldest: 1, newest: 0 };
 
   constructor(db: Database, hot: Hot, longest: number) {
@@ -99,23 +100,25 @@ export class Tail {
     for (const [turn, seq] of covered) this.#sql.cover.run(seq, hot.cid, turn);
     if (kept.length < hot.pieces.length) this.#saveLengths(hot, head);
     hot.pieces = kept;
-    this.#settled = true;
+    this.#isDue = true;
   }
 
   /** Removes every trace of a conversation. */
   erase(cid: number): void {
+    this.#isDue = true;
     this.#sql.erase.run(cid);
   }
 
-  /** Drops dead rows from the front. At the end of every transaction that changed the tail. */
+  /** Drops dead rows from the front, some at a time. At the end of every transaction of works. */
   trim(): void {
     const isLong = this.#newest - this.#oldest >= this.#longest;
-    if (!this.#settled && !isLong) return;
+    if (!this.#isDue && !isLong) return;
     const reach = this.#oldest + trimmedAtOnce + 2 * this.#added;
     if (isLong) this.#moveBefore(reach);
     let living = this.#newest + 1;
     for (const { pieces } of this.#hot.all()) living = Math.min(living, pieces[0]?.place ?? living);
     const end = Math.min(living, reach);
+    this.#isDue = end < living;
     if (end <= this.#oldest) return;
     this.#sql.trim.run(end);
     this.#oldest = end;
@@ -144,9 +147,11 @@ export class Tail {
   /** The running transaction has ended. */
   end(committed: boolean): void {
     if (committed) this.#before = { oldest: this.#oldest, newest: this.#newest };
-    else ({ oldest: this.#oldest, newest: this.#newest } = this.#before);
+    else {
+      ({ oldest: this.#oldest, newest: this.#newest } = this.#before);
+      this.#isDue = true;
+    }
     this.#added = 0;
-    this.#settled = false;
   }
 }
 
