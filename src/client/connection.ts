@@ -23,16 +23,17 @@ export type ConnectionOptions = {
   readonly url: string;
   readonly environment: Environment;
   readonly client: { name: string; version: string };
-  /** `fresh`: those of the last time were refused. Rejects where there are none for now. */
-  credentials(fresh: boolean): Promise<Credentials>;
+  /** `fresh`: those of the last time were refused. undefined: there are none. Rejects where they cannot be had now. */
+  credentials(fresh: boolean): Promise<Credentials | undefined>;
+  /** What the next socket reads from its beginning; called when the first frame is sent. */
   opening(): readonly OpenItem[];
   /** Signed in; called before the state is `online`. */
   welcomed(ack: Ack): void;
   received(frame: Frame): void;
   /** The last frame sent was too large for the server (1009). */
   tooLarge(): void;
-  /** There is nobody signed in any more. `ended`: the session is over, not only refused. */
-  signedOut(ended: boolean): void;
+  /** There is nobody signed in any more: the session is over, or all that was tried was refused. */
+  signedOut(): void;
   stopped(): void;
 };
 
@@ -43,6 +44,8 @@ export type Connection = {
   /** Now, not when the time has come: the network or the page is back, or a person asks. */
   tryNow(): void;
   send(text: string): boolean;
+  /** A person has signed out: it stays so until `start`. */
+  signOut(): void;
   close(): void;
 };
 
@@ -126,11 +129,11 @@ export function createConnection(options: ConnectionOptions): Connection {
         firm = next.firm;
         return undefined;
       case "new-token":
-        if (refused) return leave(false);
+        if (refused) return leave();
         refused = true;
         return begin(true);
       case "sign-in":
-        return leave(true);
+        return leave();
       case "stop":
         return halt({ kind: "stopped", code });
       default:
@@ -150,9 +153,9 @@ export function createConnection(options: ConnectionOptions): Connection {
     state.set(next);
     if (next.kind === "stopped") options.stopped();
   };
-  const leave = (ended: boolean): void => {
+  const leave = (): void => {
     letGo();
-    options.signedOut(ended);
+    options.signedOut();
     state.set({ kind: "signed-out" });
   };
 
@@ -198,6 +201,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     },
     tryNow,
     send: (text) => live?.send(text) ?? false,
+    signOut: () => halt({ kind: "signed-out" }),
     close: () => halt({ kind: "idle" }),
   };
 }

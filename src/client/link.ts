@@ -37,14 +37,13 @@ const attemptTime = 15_000;
 export const probeTime = 2500;
 const silentBeats = 1.5;
 const defaultHeartbeat = 25_000;
-/** Room that `open` may take in the first frame, in characters. */
-const openRoom = 8000;
 const subprotocol = "throughline.v1";
 
 export function openLink(options: {
   url: string;
   environment: Environment;
-  credentials: () => Promise<Credentials>;
+  /** undefined: there are none to try. */
+  credentials: () => Promise<Credentials | undefined>;
   opening: () => readonly OpenItem[];
   client: { name: string; version: string };
   events: LinkEvents;
@@ -115,15 +114,17 @@ export function openLink(options: {
     if (phase === "open") return events.frame(frame);
     if (frame.type !== "ack" || frame.id !== authId) return;
     phase = "open";
-    decided();
     beat = numberOf(frame, "heartbeatMs") ?? defaultHeartbeat;
     cancelTimer();
     watch();
     events.welcomed(frame);
+    decided();
   };
 
   const start = async (): Promise<void> => {
-    const { decided: settle, ...credentials } = await options.credentials();
+    const found = await options.credentials();
+    if (found === undefined) return end(4401, "");
+    const { decided: settle, ...credentials } = found;
     if (phase === "over") return settle?.();
     decided = settle ?? decided;
     const made: SocketLike = new environment.webSocket(options.url, subprotocol);
@@ -132,7 +133,7 @@ export function openLink(options: {
     made.onopen = () => {
       events.authenticating();
       const auth = { type: "auth", id: authId, ...credentials, client: options.client };
-      made.send(JSON.stringify({ ...auth, open: fitting(options.opening()) }));
+      made.send(JSON.stringify({ ...auth, open: options.opening() }));
     };
     made.onmessage = (event) => hear(event.data);
     made.onclose = (event) => end(event.code, event.reason);
@@ -151,10 +152,4 @@ export function openLink(options: {
       return true;
     },
   };
-}
-
-/** As many as fit the first frame; whoever is left out opens later. */
-function fitting(items: readonly OpenItem[]): readonly OpenItem[] {
-  let room = openRoom;
-  return items.filter((item) => (room -= JSON.stringify(item).length) > 0);
 }

@@ -54,7 +54,7 @@ export type Outbox = {
 
 /** Tries of a message that the server refuses for a passing reason, before it is shown as failed. */
 const tries = 6;
-/** What a server may say of a message's id (`CM6`) when an earlier sending of it had got through. */
+/** What a `conflict` names when the id of the message or of the command is taken (CM6, LG6). */
 const takenFields = new Set(["message", "replacement", "id"]);
 
 export function createOutbox(options: OutboxOptions): Outbox {
@@ -143,7 +143,6 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   const transmit = async (item: OutboxItem, user: string, gate: { readonly parent?: string | null }): Promise<void> => {
     // What goes out under this id is written down first, so that no other tab or later page sends it differently.
-    const again = item.sentAt !== undefined;
     const claimed = await update(item.id, (kept) => {
       if (kept.owner !== me) return undefined;
       const place = kept.sentAt === undefined && kept.fixed !== true ? { ...kept, parent: gate.parent } : kept;
@@ -152,19 +151,20 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (claimed?.owner === me) {
       const result = await options.send(commandOf(claimed));
       if (sending.get(item.conversation) === item.id) sending.delete(item.conversation);
-      await settle(claimed, again, result);
+      await settle(claimed, result);
     } else sending.delete(item.conversation);
     show();
     pump();
   };
 
-  const settle = async (item: OutboxItem, again: boolean, result: Result): Promise<void> => {
+  const settle = async (item: OutboxItem, result: Result): Promise<void> => {
     if (closed) return;
     if (result.ok) return arrived(item, numberOf(result.ack, "seq") ?? 0, textOf(result.ack, "turn"));
     const { error } = result;
+    // Nobody else makes these ids: where one is taken, an earlier sending had got through.
     const isTaken = error.code === "conflict" && takenFields.has(error.field ?? "");
-    if (again && isTaken) return arrived(item, 0, undefined);
-    if (error.code === "unauthorized") return;
+    if (isTaken) return arrived(item, 0, undefined);
+    if (result.unknown === true || error.code === "unauthorized") return;
     // Refused is not done: it may go out differently the next time.
     if (error.code === "conflict" && error.field === "parent") {
       if (item.fixed !== true) await update(item.id, unsent);

@@ -125,10 +125,7 @@ export function createReplica({ id, open, changed }: ReplicaOptions): Replica {
         epoch = frame.epoch ?? epoch;
         // The end of a catch-up that this copy did not get whole.
         if (snapshotWanted) return undefined;
-        if (frame.seq !== state.seq) {
-          if (frame.seq > state.seq && !reopened) reopen();
-          return undefined;
-        }
+        if (frame.seq > state.seq) return reopen();
         reopened = false;
         known = true;
         status = state.deleted ? "gone" : "live";

@@ -3,8 +3,10 @@ import type { Command, ErrorCode, Rejection } from "../protocol/index.ts";
 import { reject } from "../protocol/rejections.ts";
 import type { Ack, FrameOf } from "./frames.ts";
 
-/** What became of a command. */
-export type Result = { readonly ok: true; readonly ack: Ack } | { readonly ok: false; readonly error: Rejection };
+/** What became of a command. `unknown`: given up here without an answer; the server may have done it. */
+export type Result =
+  | { readonly ok: true; readonly ack: Ack }
+  | { readonly ok: false; readonly error: Rejection; readonly unknown?: true };
 
 /** A command that the server, or the SDK itself, refused. */
 export class RequestError extends Error {
@@ -26,7 +28,8 @@ export type Requests = {
   answered(frame: FrameOf<"ack"> | FrameOf<"error">): void;
   /** Refuses the largest frame that waits: what the server closed the connection for. */
   refuseLargest(): void;
-  refuseAll(error: Rejection): void;
+  /** Gives up all that waits. */
+  giveUp(error: Rejection): void;
   readonly size: () => number;
 };
 
@@ -67,8 +70,8 @@ export function createRequests(transmit: (text: string) => boolean, frameBytes: 
       const [largest] = [...waiting].sort(([, a], [, b]) => b.text.length - a.text.length);
       if (largest !== undefined) settle(largest[0], { ok: false, error: reject("too_large") });
     },
-    refuseAll(error) {
-      for (const id of [...waiting.keys()]) settle(id, { ok: false, error });
+    giveUp(error) {
+      for (const id of [...waiting.keys()]) settle(id, { ok: false, error, unknown: true });
     },
     size: () => waiting.size,
   };

@@ -61,7 +61,8 @@ export function findPath(tree: Tree, messages: readonly Message[], choices: Choi
 function rootKey(tree: Tree, messages: readonly Message[]): string {
   if (tree.children.has("")) return "";
   let at = messages.length - 1;
-  for (let up = tree.at.get(tree.parents[at] ?? ""); up !== undefined; up = tree.at.get(tree.parents[at] ?? "")) at = up;
+  for (let up = tree.at.get(tree.parents[at] ?? ""); up !== undefined; up = tree.at.get(tree.parents[at] ?? ""))
+    at = up;
   return tree.parents[at] ?? "";
 }
 

@@ -64,7 +64,9 @@ export function createViewer(): (input: ViewInput) => ConversationView {
       return message === undefined ? [] : [{ message, branch: branchOf(tree, message) }];
     });
     const leaf = path.at(-1);
-    const running = path.map((id) => state.turns.find((turn) => turn.message === id)).findLast((turn) => turn !== undefined);
+    const running = path
+      .map((id) => state.turns.find((turn) => turn.message === id))
+      .findLast((turn) => turn !== undefined);
     const busy = running !== undefined && running.message === leaf;
     const { front, queued } = partition(waiting, busy);
     for (const item of front) place(shown, item);
@@ -102,7 +104,8 @@ function partition(waiting: readonly Pending[], busy: boolean): { front: Pending
   const queued: Pending[] = [];
   let first = !busy;
   for (const item of waiting) {
-    const isFirst = item.status === "sending" || item.status === "sent" || item.status === "failed" || item.editOf !== undefined;
+    const isFirst =
+      item.status === "sending" || item.status === "sent" || item.status === "failed" || item.editOf !== undefined;
     if (isFirst || first) front.push(item);
     else queued.push(item);
     if (item.status !== "failed") first = false;
@@ -116,11 +119,13 @@ const previews = new WeakMap<Pending, Message>();
 function previewOf(item: Pending): Message {
   const known = previews.get(item);
   if (known !== undefined) return known;
-  const parts = item.parts.map((part) =>
-    part.type === "text" ? part : { type: "data-upload", file: part.file },
-  );
+  const parts = item.parts.map((part) => (part.type === "text" ? part : { type: "data-upload", file: part.file }));
   const createdAt = new Date(item.createdAt).toISOString();
-  const metadata = { createdAt, parent: item.parent ?? null, ...(item.editOf === undefined ? {} : { editOf: item.editOf }) };
+  const metadata = {
+    createdAt,
+    parent: item.parent ?? null,
+    ...(item.editOf === undefined ? {} : { editOf: item.editOf }),
+  };
   const message: Message = { id: item.message, role: "user", parts, metadata };
   previews.set(item, message);
   return message;

@@ -17,14 +17,14 @@ let stage: Stage;
 beforeEach(() => void (stage = new Stage()));
 afterEach(() => stage.end());
 const uuid = (): string => crypto.randomUUID();
-const messagesOf = (frame: Frame | undefined): { parts: { text: string }[]; metadata: Record<string, unknown> }[] =>
-  (frame?.["state"] as { messages: [] }).messages;
+type SnapshotMessages = { parts: { text: string }[]; metadata: Record<string, unknown> }[];
+const messagesOf = (frame: Frame): SnapshotMessages => (frame["state"] as { messages: SnapshotMessages }).messages;
 
 describe("readers", () => {
   test("RD1 TU7 B01 B03 from every seq, in the middle of a reply and after it, a reader ends up with the same text", async () => {
     const { talk } = await stage.serve();
     const writer = await talk();
-    const session = (writer.frames[0]?.["session"] as { token: string }).token;
+    const session = writer.session;
     const conversation = uuid();
     const { seq: started } = await writer.ask(sendTo(conversation, "60 words every 8 ms"));
     await writer.close();
@@ -77,7 +77,7 @@ describe("readers", () => {
   test("RD1 TU6 a snapshot in the middle of a reply holds what it has so far, and the rest follows without a hole", async () => {
     const { talk } = await stage.serve();
     const talker = await talk();
-    const session = (talker.frames[0]?.["session"] as { token: string }).token;
+    const session = talker.session;
     const conversation = uuid();
     const { turn, reply } = await talker.ask(sendTo(conversation, "50 words every 8 ms"));
     await talker.ask({ type: "conversation.open", conversation, seq: 0 });
@@ -183,7 +183,7 @@ describe("readers", () => {
   test("RD7 rows of the list come to those who asked for it, at most once a second, the newest state last", async () => {
     const { talk } = await stage.serve();
     const [asked, stranger] = [await talk(), await talk()];
-    const session = (asked.frames[0]?.["session"] as { token: string }).token;
+    const session = asked.session;
     const silent = await talk({ session });
     await asked.ask({ type: "conversation.list" });
     await stranger.ask({ type: "conversation.list" });

@@ -58,7 +58,7 @@ describe("sockets", () => {
     };
     const { talk, address } = await stage.serve({ users });
     const first = await talk();
-    const token = (first.frames[0]?.["session"] as { token: string }).token;
+    const token = first.session;
     const second = await new Talker(address).opened();
     const answer = await second.ask({ type: "auth", session: token });
     expect(answer).toMatchObject({ type: "error", error: { code: "internal", retryable: true } });
@@ -92,7 +92,7 @@ describe("sockets", () => {
     });
     const first = await stage.serve({ model: slow() });
     const talker = await first.talk();
-    const token = (talker.frames[0]?.["session"] as { token: string }).token;
+    const token = talker.session;
     const conversation = uuid();
     await talker.ask(sendTo(conversation, "100 words every 20 ms"));
     await first.host.close(600);
@@ -108,7 +108,7 @@ describe("sockets", () => {
   test("SE4 AZ15 a logout everywhere ends every socket of the person, and nobody else's", async () => {
     const { talk, address } = await stage.serve();
     const one = await talk();
-    const session = (one.frames[0]?.["session"] as { token: string }).token;
+    const session = one.session;
     const [two, three, stranger] = [await talk({ session }), await talk({ session }), await talk()];
     const began = performance.now();
     await one.ask({ type: "auth.logout", everywhere: true });
@@ -123,7 +123,7 @@ describe("sockets", () => {
   test("SE1 SE2 an idle session ends, on the socket and for its token; an unknown token is 4401", async () => {
     const { talk, address } = await stage.serve({ sessionIdleMs: 400 });
     const talker = await talk();
-    const session = (talker.frames[0]?.["session"] as { token: string }).token;
+    const session = talker.session;
     expect((await until(() => talker.closed, "the end")).code).toBe(4410);
     for (const [token, code] of [
       [session, 4410],
@@ -219,7 +219,7 @@ describe("sockets", () => {
     });
     const { talk } = await stage.serve({ model });
     const first = await talk();
-    const session = (first.frames[0]?.["session"] as { token: string }).token;
+    const session = first.session;
     const conversation = uuid();
     const { turn } = await first.ask(sendTo(conversation, "go"));
     await first.close();

@@ -43,6 +43,15 @@ export class Talker {
     this.ws.on("close", (code, reason) => (this.closed = { code, reason: reason.toString() }));
   }
 
+  /** The session token that `auth` was answered with. */
+  get session(): string {
+    const { token } = (this.frames.find((frame) => frame["session"] !== undefined)?.["session"] ?? {}) as {
+      token?: string;
+    };
+    if (token === undefined) throw new Error("not signed in");
+    return token;
+  }
+
   async opened(): Promise<this> {
     if (this.ws.readyState === WebSocket.CONNECTING) await once(this.ws, "open");
     return this;

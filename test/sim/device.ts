@@ -50,6 +50,8 @@ export type Connection = {
   readonly auth: Sent;
   readonly sent: Map<string, { sent: Sent; times: number }>;
   readonly reopening: Set<string>;
+  /** Views that were opened on it. */
+  readonly opened: Map<string, View>;
   session: string | undefined;
   heardAt: number;
   listening: boolean;
@@ -146,6 +148,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       auth,
       sent: new Map(),
       reopening: new Set(),
+      opened: new Map(views),
       session: undefined,
       heardAt: scheduler.now(),
       listening: false,
@@ -203,6 +206,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     for (const { sent, times } of connection.sent.values()) {
       if (times > 0 && other !== undefined && pending.get(sent.id) === sent) put(other, sent);
     }
+    if (other !== undefined) openMissing(other);
     const action = Object.hasOwn(closeCodes, code) ? closeCodes[code as CloseCode].action : "unknown";
     if (action === "unknown") wrong("invariant 17", `closed with ${code}`);
     if (action === "sign-in") forget();
@@ -239,8 +243,13 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     if (rest(first) !== rest(second)) wrong("FO1", `${where}: ${rest(first)}\n  the second fold says ${rest(second)}`);
   };
 
+  /** The view that a frame of this connection is for. */
+  const viewThrough = (connection: Connection, conversation: string): View | undefined => {
+    const view = views.get(conversation);
+    return connection.opened.get(conversation) === view ? view : undefined;
+  };
   const events = (connection: Connection, frame: Extract<ServerFrame, { type: "events" }>): void => {
-    const view = views.get(frame.conversation);
+    const view = viewThrough(connection, frame.conversation);
     if (view === undefined) return;
     const what = receive(view.first.seq, frame.from, frame.to);
     if (what === "drop") return;
@@ -256,9 +265,15 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
   const open = (connection: Connection, conversation: string): void => {
     const view = views.get(conversation);
     connection.reopening.add(conversation);
+    if (view !== undefined) connection.opened.set(conversation, view);
     const cursor = view === undefined || view.first.seq === 0 ? {} : { seq: view.first.seq, epoch: view.epoch };
     view?.live.delete(connection);
     put(connection, issue({ type: "conversation.open", conversation, ...cursor }));
+  };
+
+  /** What is looked at, but not through this connection. */
+  const openMissing = (connection: Connection): void => {
+    for (const [conversation, view] of views) if (connection.opened.get(conversation) !== view) open(connection, conversation);
   };
 
   const answered = (connection: Connection, id: string, frame: ServerFrame): Sent | undefined => {
@@ -302,10 +317,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       if (person.user !== undefined && person.user !== user) wrong("invariant 13", `was ${person.user}, is now ${user}`);
       person.user = user;
       for (const view of views.values()) openedAt(view.conversation, ack["epoch"]);
-      if (fields["open"] !== undefined) {
-        const asked = new Set((fields["open"] as { conversation: string }[]).map((item) => item.conversation));
-        for (const view of views.values()) if (!asked.has(view.conversation)) open(connection, view.conversation);
-      }
+      openMissing(connection);
       for (const waiting of pending.values()) if (waiting !== sent) put(connection, waiting);
       if (rows.size > 0) put(connection, issue({ type: "conversation.list", limit: 100 }));
     } else if (fields.type === "conversation.open") {
@@ -343,7 +355,10 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
         const sent = parsed.id === undefined ? undefined : answered(connection, parsed.id, parsed);
         const conversation = sent === undefined ? (parsed as { conversation?: unknown }).conversation : sent.fields["conversation"];
         if (sent?.fields.type === "conversation.open") connection.reopening.delete(String(conversation));
-        if (parsed.error.code === "not_found" && typeof conversation === "string") refused(conversation);
+        if (parsed.error.code === "not_found" && typeof conversation === "string") {
+          if (sent === undefined || sent.fields.type === "conversation.open") connection.opened.delete(conversation);
+          refused(conversation);
+        }
         // What may come right later is tried again, with the same id.
         if (sent !== undefined && !sent.forged && changes(sent.fields.type) && parsed.error.code === "unavailable" && !ended) {
           pending.set(sent.id, sent);
@@ -357,7 +372,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       case "events":
         return events(connection, parsed);
       case "snapshot": {
-        const view = views.get(parsed.conversation);
+        const view = viewThrough(connection, parsed.conversation);
         if (view === undefined) return;
         const { seq, state } = parsed;
         // A second socket may be ahead of this one: a reader never goes back within an epoch.
@@ -368,7 +383,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
         return compare(view, "a snapshot");
       }
       case "live": {
-        const view = views.get(parsed.conversation);
+        const view = viewThrough(connection, parsed.conversation);
         if (view === undefined) return;
         // What an earlier opening says is of no interest any more.
         if (connection.reopening.has(parsed.conversation)) return;
@@ -428,13 +443,18 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     openAt(conversation: string, seq: number | undefined): void {
       const connection = ready().at(-1);
       if (connection === undefined) return;
-      views.set(conversation, { conversation, first: emptyConversation, second: emptyStory, epoch: undefined, live: new Set() });
+      const view = { conversation, first: emptyConversation, second: emptyStory, epoch: undefined, live: new Set<Connection>() };
+      views.set(conversation, view);
+      connection.opened.set(conversation, view);
       connection.reopening.add(conversation);
       put(connection, issue({ type: "conversation.open", conversation, ...(seq === undefined ? {} : { seq }) }));
     },
     leave(conversation: string): void {
       views.delete(conversation);
-      for (const connection of ready()) put(connection, issue({ type: "conversation.close", conversation }));
+      for (const connection of ready()) {
+        connection.opened.delete(conversation);
+        put(connection, issue({ type: "conversation.close", conversation }));
+      }
     },
     /** Goes away and comes back. */
     sleep(ms: number): void {

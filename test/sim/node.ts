@@ -81,6 +81,7 @@ export function createNode(options: NodeOptions): SimNode {
     skew: 0,
     current: undefined,
     start() {
+      if (node.current !== undefined) return;
       const incarnation = incarnate(`${options.name}.${++count}`);
       trace(() => `${incarnation.name} starts`);
       incarnation.engine.start().then(
@@ -93,7 +94,6 @@ export function createNode(options: NodeOptions): SimNode {
           // A process that cannot start ends, and is started again.
           trace(() => `${incarnation.name} could not start`);
           incarnation.crash(false);
-          scheduler.after(createOwner(), 500, () => node.start());
         },
       );
     },

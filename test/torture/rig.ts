@@ -311,6 +311,7 @@ function checkEffects(person: Person, counts: Counts, cold: ReadonlyMap<string, 
   }
   for (const command of person.refused) {
     const id = command.type === "message.send" ? command["message"] : command["replacement"];
-    if (id !== undefined && cold.get(String(command["conversation"]))?.messages.has(String(id))) counts.doubled++;
+    const view = cold.get(String(command["conversation"]));
+    if (typeof id === "string" && view?.messages.has(id) === true) counts.doubled++;
   }
 }

@@ -67,7 +67,7 @@ export class LogView {
     }
     switch (event.kind) {
       case "conversation.updated":
-        this.title = String(event["title"] ?? this.title);
+        if (typeof event["title"] === "string") this.title = event["title"];
         return;
       case "conversation.deleted":
         this.deleted = true;

@@ -4,10 +4,11 @@ import { bytes, integer, text, turnOf, type Codec, type Row } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { firstBehind, type Hot, type HotConversation, type Piece } from "./hot.ts";
 
-/** Rows of the tail past which pieces that still live are moved to the entries, oldest first. */
-export const longestTail = 16_384;
-/** Rows that one commit moves and drops at most, beside twice as many as it added. */
-const trimmedAtOnce = 512;
+/** Rows of the tail (about 40 MB) past which pieces that still live are moved to the entries, oldest first. */
+export const longestTail = 131_072;
+/** Rows that one commit moves, and drops, at most, beside twice as many as it added. */
+const movedAtOnce = 64;
+const droppedAtOnce = 1_024;
 
 /**
  * Why it is: in the entries every conversation's newest piece lies on a page of its own, so that a commit for a hundred
@@ -113,8 +114,8 @@ export class Tail {
   trim(): void {
     const isLong = this.#newest - this.#oldest >= this.#longest;
     if (!this.#isDue && !isLong) return;
-    const reach = this.#oldest + trimmedAtOnce + 2 * this.#added;
-    if (isLong) this.#moveBefore(reach);
+    if (isLong) this.#moveBefore(this.#oldest + movedAtOnce + 2 * this.#added);
+    const reach = this.#oldest + droppedAtOnce + 2 * this.#added;
     let living = this.#newest + 1;
     for (const { pieces } of this.#hot.all()) living = Math.min(living, pieces[0]?.place ?? living);
     const end = Math.min(living, reach);

@@ -1,0 +1,251 @@
+// Owns the putting together of the SDK: one connection, its requests, the outbox, the conversations. It decides nothing itself.
+import type { Command, ConversationRow, Rejection } from "../protocol/index.ts";
+import { defaultLimits } from "../protocol/limits.ts";
+import { reject } from "../protocol/rejections.ts";
+import { createCell, type Readable } from "./cell.ts";
+import { createConnection, type ConnectionState } from "./connection.ts";
+import { createConversation, partsOf, type ConversationHandle } from "./conversation.ts";
+import { createConversations, rowsOf, type Conversations } from "./conversations.ts";
+import { createDrafts, type Draft } from "./drafts.ts";
+import { createEnvironment, type EnvironmentOptions } from "./environment.ts";
+import { numberOf, objectOf, textOf, type Ack, type Frame } from "./frames.ts";
+import { createOutbox, type Pending } from "./outbox.ts";
+import { createReading } from "./reading.ts";
+import { createRequests, RequestError } from "./requests.ts";
+import { createSignIn, type Person, type Token } from "./sign-in.ts";
+
+/** Where the server is and who speaks. Everything but `url` has a default. */
+export type ClientOptions = EnvironmentOptions & {
+  /** The server's address, `https://chat.example.com` or the socket's whole `wss:` URL. In a page it may be relative. */
+  readonly url: string;
+  /** An ID token, or what gets one. Asked with `fresh` when the last one was refused or is about to end. */
+  readonly token?: Token | undefined;
+  /** Come in as a guest where there is neither token nor session. */
+  readonly guest?: boolean | undefined;
+  /** What this client calls itself. */
+  readonly name?: string | undefined;
+};
+
+/** The SDK. Reading or sending anything connects it. */
+export type Client = {
+  readonly connection: Readable<ConnectionState>;
+  /** Who is signed in, as far as is known here. */
+  readonly person: Readable<Person | undefined>;
+  readonly conversations: Conversations;
+  /** All messages that are not delivered yet. */
+  readonly pending: Readable<readonly Pending[]>;
+  /** A conversation by its id (a UUID), whether it exists yet or not: its first message makes it. */
+  conversation(id: string): ConversationHandle;
+  draft(conversation: string): Draft;
+  /** Sends what is in the box of a conversation. The text is forgotten once the message is kept. undefined: the box is empty. */
+  sendDraft(conversation: string): string | undefined;
+  /** A fresh id for a conversation or a message. */
+  newId(): string;
+  create(title?: string): Promise<ConversationHandle>;
+  /** A page of conversations by their titles, or of the archived ones. */
+  list(page: {
+    readonly query?: string;
+    readonly archived?: boolean;
+    readonly cursor?: string;
+    readonly limit?: number;
+  }): Promise<{ readonly rows: readonly ConversationRow[]; readonly cursor: string | undefined }>;
+  connect(): void;
+  /** Connects now instead of waiting for the next attempt. */
+  tryNow(): void;
+  /** Comes in again, after a sign-out, perhaps with another token. */
+  signIn(token?: Token): void;
+  /** Ends the session, or all sessions of this person. */
+  logout(everywhere?: boolean): Promise<void>;
+  /** Lets go of the connection. What is not delivered stays kept. */
+  close(): void;
+};
+
+const socketPath = "/api/v1/async/chatbot";
+
+/** The socket's URL for an address as people write it. */
+export function socketUrl(address: string): string {
+  const url = new URL(address, typeof location === "undefined" ? undefined : location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  if (!url.pathname.endsWith(socketPath)) url.pathname = url.pathname.replace(/\/$/, "") + socketPath;
+  return url.href;
+}
+
+export function createClient(options: ClientOptions): Client {
+  const url = socketUrl(options.url);
+  const name = `throughline:${url}`;
+  const environment = createEnvironment(name, options);
+  const { uuid } = environment;
+  const signIn = createSignIn({ environment, name, token: options.token, guest: options.guest ?? false });
+  const drafts = createDrafts(environment.local, name);
+  const person = createCell<Person | undefined>(signIn.person());
+  let online = false;
+  let frameBytes = defaultLimits.frameBytes;
+
+  const requests = createRequests(
+    (text) => connection.send(text),
+    () => frameBytes,
+  );
+  const request = async (command: Command): Promise<Ack> => {
+    start();
+    const state = connection.state.getSnapshot().kind;
+    if (state === "signed-out" || state === "stopped") throw new RequestError(refusal(state));
+    const result = await requests.send(command);
+    if (!result.ok) throw new RequestError(result.error);
+    return result.ack;
+  };
+
+  const outbox = createOutbox({
+    environment,
+    send: (command) => requests.send(command),
+    user: () => (online ? person.getSnapshot()?.id : undefined),
+    gate: (conversation) => reading.gate(conversation),
+    held: (conversation) => reading.hold(conversation),
+    delivered: (item) => reading.delivered(item.conversation),
+  });
+  const reading = createReading({
+    environment,
+    outbox,
+    transmit: (text) => connection.send(text),
+    isOnline: () => online,
+    make: (id, more) =>
+      createConversation({
+        id,
+        environment,
+        outbox,
+        request,
+        user: () => person.getSnapshot()?.id ?? null,
+        used: () => start(),
+        ...more,
+      }),
+  });
+  outbox.items.subscribe(() => reading.refresh());
+
+  const list = createConversations({
+    page: (page) => request({ type: "conversation.list", id: uuid(), ...page }),
+    watched: () => start(),
+  });
+
+  const welcomed = (ack: Ack): void => {
+    const before = person.getSnapshot();
+    const now = signIn.welcomed(ack);
+    frameBytes = numberOf(objectOf(ack, "limits"), "frameBytes") ?? frameBytes;
+    if (before !== undefined && before.id !== now.id) {
+      // Nothing of one person may be shown to, or sent as, another.
+      requests.giveUp(reject("unauthorized"));
+      reading.reset();
+      list.reset();
+    }
+    online = true;
+    if (before?.id !== now.id || before.name !== now.name) person.set(now);
+    // `send` of the connection reaches the new socket from here on.
+    requests.resend();
+    reading.online();
+    list.online();
+    outbox.pump();
+  };
+
+  const received = (frame: Frame): void => {
+    switch (frame.type) {
+      case "ack":
+        reading.answered(frame);
+        return requests.answered(frame);
+      case "error":
+        reading.answered(frame);
+        return requests.answered(frame);
+      case "events":
+      case "snapshot":
+      case "live":
+        return reading.received(frame);
+      case "conversation":
+        return list.changed(frame);
+      case "notice":
+        if (frame.code === "token_expiring") void refresh();
+        return undefined;
+      default:
+        return frame satisfies never;
+    }
+  };
+  /** A newer token over the open socket. Where there is none the server says so in its time. */
+  const refresh = async (): Promise<void> => {
+    const token = await signIn.freshToken().catch(() => undefined);
+    if (token !== undefined) await requests.send({ type: "auth.refresh", id: uuid(), token });
+  };
+
+  const connection = createConnection({
+    url,
+    environment,
+    client: { name: options.name ?? "throughline", version: "1" },
+    credentials: (fresh) => signIn.credentials(fresh),
+    opening: () => reading.opening(),
+    welcomed,
+    received,
+    tooLarge: () => requests.refuseLargest(),
+    signedOut() {
+      signIn.signedOut();
+      requests.giveUp(refusal("signed-out"));
+    },
+    stopped: () => requests.giveUp(refusal("stopped")),
+  });
+  connection.state.subscribe(() => {
+    const isOnline = connection.state.getSnapshot().kind === "online";
+    if (online && !isOnline) reading.lost();
+    online = isOnline;
+  });
+  /** Only what was never begun is begun by itself: a person who signed out stays so. */
+  const start = (): void => {
+    if (connection.state.getSnapshot().kind === "idle") connection.start();
+  };
+
+  return {
+    connection: connection.state,
+    person,
+    conversations: list.handle,
+    pending: outbox.items,
+    conversation: (id) => reading.handle(id.toLowerCase()),
+    draft: drafts.of,
+    sendDraft(conversation) {
+      const { text, kept } = drafts.take(conversation);
+      if (text.trim() === "") return undefined;
+      const message = uuid();
+      start();
+      const user = person.getSnapshot()?.id ?? null;
+      void outbox
+        .add({ conversation, message, parts: partsOf(text), user })
+        .then((durable) => (durable ? kept() : reading.afterDelivery(message, kept)));
+      return message;
+    },
+    newId: uuid,
+    async create(title) {
+      const id = uuid();
+      const named = title === undefined ? {} : { title };
+      await request({ type: "conversation.create", id: uuid(), conversation: id, ...named });
+      return reading.handle(id);
+    },
+    async list(page) {
+      const ack = await request({ type: "conversation.list", id: uuid(), ...page });
+      return { rows: rowsOf(ack), cursor: textOf(ack, "cursor") };
+    },
+    connect: start,
+    tryNow: connection.tryNow,
+    signIn(token) {
+      if (token !== undefined) signIn.use(token);
+      connection.start();
+    },
+    async logout(everywhere) {
+      const all = everywhere === true ? { everywhere } : {};
+      if (online) await requests.send({ type: "auth.logout", id: uuid(), ...all });
+      signIn.signedOut();
+      connection.signOut();
+    },
+    close() {
+      connection.close();
+      reading.close();
+      outbox.close();
+      environment.tabs.close();
+      requests.giveUp(reject("unavailable"));
+    },
+  };
+}
+
+const refusal = (state: "signed-out" | "stopped"): Rejection =>
+  reject(state === "signed-out" ? "unauthorized" : "unavailable");

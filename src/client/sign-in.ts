@@ -1,0 +1,92 @@
+// Owns who speaks: the token, the session kept in local storage, and which of them is tried. It opens no socket.
+import type { Environment } from "./environment.ts";
+import { objectOf, textOf, type Ack } from "./frames.ts";
+import type { Credentials } from "./link.ts";
+
+/** An ID token, or what gets one; `fresh`: not the one of the last time. */
+export type Token = string | ((asked: { readonly fresh: boolean }) => Promise<string | undefined> | string | undefined);
+
+export type Person = { readonly id: string; readonly name?: string | undefined };
+
+export type SignIn = {
+  /** The one of the last time, until the server has said who it is. */
+  person(): Person | undefined;
+  credentials(fresh: boolean): Promise<Credentials | undefined>;
+  freshToken(): Promise<string | undefined>;
+  /** Keeps the session of an accepted sign-in. */
+  welcomed(ack: Ack): Person;
+  /** The session of this page is of no more use. */
+  signedOut(): void;
+  use(token: Token): void;
+};
+
+type Kept = { readonly session: string; readonly user: Person };
+
+export function createSignIn(options: {
+  environment: Environment;
+  name: string;
+  token: Token | undefined;
+  guest: boolean;
+}): SignIn {
+  const { environment, guest } = options;
+  const { local, tabs } = environment;
+  const key = `${options.name}/session`;
+  let { token } = options;
+  /** The session of this page; another tab may have a newer one in the store. */
+  let mine: string | undefined;
+
+  const read = (): Kept | undefined => {
+    try {
+      const value: unknown = JSON.parse(local.getItem(key) ?? "null");
+      if (typeof value !== "object" || value === null) return undefined;
+      const kept = Object.fromEntries(Object.entries(value));
+      const session = textOf(kept, "session");
+      const user = objectOf(kept, "user");
+      const id = textOf(user, "id");
+      if (session === undefined || id === undefined) return undefined;
+      return { session, user: { id, name: textOf(user, "name") } };
+    } catch {
+      return undefined;
+    }
+  };
+
+  /** The first of several new tabs becomes the guest; the others come in with its session. */
+  const asFirstGuest = (): Promise<Credentials> =>
+    new Promise((resolve) => {
+      const enter = (): Promise<void> =>
+        new Promise((decided) => resolve({ session: read()?.session, guest: true, decided }));
+      tabs.alone("session", enter).catch(() => resolve({ guest: true }));
+    });
+
+  const ask = async (fresh: boolean): Promise<string | undefined> => {
+    if (typeof token === "function") return token({ fresh });
+    // A fixed token that was refused will be refused again; the session may still be good.
+    return fresh ? undefined : token;
+  };
+
+  return {
+    person: () => read()?.user,
+    async credentials(fresh) {
+      const asked = await ask(fresh);
+      mine = read()?.session;
+      if (asked !== undefined) return { token: asked, session: mine };
+      if (mine === undefined) return guest ? asFirstGuest() : undefined;
+      return guest ? { session: mine, guest: true } : { session: mine };
+    },
+    freshToken: () => ask(true),
+    welcomed(ack) {
+      const user = objectOf(ack, "user");
+      const person: Person = { id: textOf(user, "id") ?? "", name: textOf(user, "name") };
+      mine = textOf(objectOf(ack, "session"), "token");
+      if (mine !== undefined) local.setItem(key, JSON.stringify({ session: mine, user: person }));
+      return person;
+    },
+    signedOut() {
+      if (read()?.session === mine) local.removeItem(key);
+      mine = undefined;
+    },
+    use(next) {
+      token = next;
+    },
+  };
+}

@@ -1,0 +1,347 @@
+// Proves that what the SDK shows survives kills, cuts and reloads, against the real server over real sockets.
+import { expect, onTestFinished, test } from "vitest";
+import { memoryLocal, memoryStore, until } from "../../src/client/index.ts";
+import { expectedText, startModelServer } from "../support/model-server.ts";
+import { startProxy } from "./proxy.ts";
+import { startServer } from "./server.ts";
+import { finished, guest, online, repliesOf, streaming, textOf, textsOf } from "./talk.ts";
+
+const prompt = (chars: number, rate: number, more = ""): string => `{{chars=${chars} rate=${rate} ${more}}}`;
+
+/** `prefill`: the model can go on with a reply that was begun; otherwise one that was broken off is made again. */
+async function serverWithModel(prefill = true) {
+  const model = await startModelServer({ prefill });
+  onTestFinished(() => model.close());
+  const server = await startServer({
+    OPENAI_BASE_URL: model.url,
+    MODEL: "openai-compatible:test-model",
+    MODEL_PREFILL: prefill ? "on" : "off",
+  });
+  return { model, server };
+}
+
+test("CL1 a message is answered, chunk by chunk, and both are shown", async () => {
+  const { server, model } = await serverWithModel();
+  const client = guest(server.url);
+  const conversation = client.conversation(client.newId());
+  let changes = 0;
+  conversation.subscribe(() => changes++);
+  const message = conversation.send(prompt(400, 400));
+  expect(textsOf(conversation.getSnapshot())).toEqual([]);
+  const reply = await finished(conversation, message);
+  expect(textOf(reply)).toBe(expectedText(1, 400));
+  expect(reply.metadata.status).toBe("completed");
+  expect(changes).toBeGreaterThan(5);
+  expect(conversation.getSnapshot().running).toBeUndefined();
+  expect(client.pending.getSnapshot()).toEqual([]);
+});
+
+test("B01 B03 a server killed in mid-reply and started again: the same text, nothing doubled", async () => {
+  const { server, model } = await serverWithModel();
+  const client = guest(server.url);
+  const conversation = client.conversation(client.newId());
+  const seen: string[] = [];
+  conversation.subscribe(() => seen.push(textOf(repliesOf(conversation.getSnapshot()).at(-1))));
+  const message = conversation.send(prompt(1200, 150));
+  await streaming(conversation, message, 100);
+  await server.kill("SIGKILL");
+  await until(client.connection, (state) => (state.kind === "reconnecting" ? true : undefined));
+  await server.start();
+  const reply = await finished(conversation, message);
+  expect(textOf(reply)).toBe(expectedText(1, 1200));
+  // What was shown only ever grew: no chunk was taken back.
+  for (const [i, text] of seen.entries()) if (i > 0) expect(text.startsWith(seen[i - 1] ?? "")).toBe(true);
+});
+
+test("B15 a reply that is made again after a crash is the same message and turn, one attempt later", async () => {
+  const { server } = await serverWithModel(false);
+  const client = guest(server.url);
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const message = conversation.send(prompt(900, 150));
+  const begun = await streaming(conversation, message, 100);
+  const attempts = new Set<number>();
+  conversation.subscribe(() => attempts.add(conversation.getSnapshot().running?.attempt ?? 0));
+  await server.kill("SIGKILL");
+  await server.start();
+  const reply = await finished(conversation, message);
+  expect(textOf(reply)).toBe(expectedText(1, 900));
+  expect([reply.id, reply.metadata.turn]).toEqual([begun.id, begun.metadata.turn]);
+  expect(attempts).toContain(2);
+  expect(repliesOf(conversation.getSnapshot())).toHaveLength(1);
+});
+
+test("B01 B03 a connection cut again and again in mid-reply: every view is a beginning of the whole", async () => {
+  const { server } = await serverWithModel();
+  const proxy = await startProxy(server.port);
+  const client = guest(proxy.url);
+  const conversation = client.conversation(client.newId());
+  const whole = expectedText(1, 1500);
+  const wrong: string[] = [];
+  let cuts = 0;
+  conversation.subscribe(() => {
+    const text = textOf(repliesOf(conversation.getSnapshot()).at(-1));
+    if (!whole.startsWith(text)) wrong.push(text);
+  });
+  const message = conversation.send(prompt(1500, 300));
+  for (const length of [10, 200, 400, 700, 1000, 1300]) {
+    await streaming(conversation, message, length);
+    proxy.cut();
+    cuts++;
+    client.tryNow();
+  }
+  expect(textOf(await finished(conversation, message))).toBe(whole);
+  expect(wrong).toEqual([]);
+  expect(cuts).toBe(6);
+});
+
+test("B11 fifty flaps of the network in mid-reply: one socket is listened to, no error, the text is whole", async () => {
+  const { server } = await serverWithModel();
+  const proxy = await startProxy(server.port);
+  const client = guest(proxy.url);
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const message = conversation.send(prompt(3000, 200));
+  await streaming(conversation, message);
+  for (let flap = 0; flap < 50; flap++) {
+    proxy.cut();
+    await until(client.connection, (state) => (state.kind === "online" ? undefined : true));
+    client.tryNow();
+    await online(client);
+  }
+  expect(proxy.open()).toBeLessThanOrEqual(2);
+  expect(textOf(await finished(conversation, message))).toBe(expectedText(1, 3000));
+  expect(repliesOf(conversation.getSnapshot())).toHaveLength(1);
+});
+
+test("B14 an end that came while nobody was connected is there afterwards: what was said, then why it ended", async () => {
+  const { server } = await serverWithModel(false);
+  const proxy = await startProxy(server.port);
+  const other = guest(server.url, { storage: { local: memoryLocal() } });
+  const client = guest(proxy.url);
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const message = conversation.send(prompt(400, 100, "error=80 code=server_error"));
+  await streaming(conversation, message, 20);
+  proxy.refuse(true);
+  proxy.cut();
+  await until(client.connection, (state) => (state.kind === "reconnecting" ? true : undefined));
+  // Time that passes while it is away is seen by another's conversation.
+  const meanwhile = other.conversation(other.newId());
+  meanwhile.subscribe(() => undefined);
+  await finished(meanwhile, meanwhile.send(prompt(500, 100)));
+  proxy.refuse(false);
+  client.tryNow();
+  const reply = await finished(conversation, message);
+  expect(reply.metadata.status).toBe("failed");
+  expect(reply.metadata.error?.message).toMatch(/\w/);
+  expect(expectedText(1, 400).startsWith(textOf(reply))).toBe(true);
+  expect(textOf(reply).length).toBeGreaterThan(20);
+});
+
+test("B27 a message typed while the server is down is kept over a reload and sent once, in its order", async () => {
+  const { server, model } = await serverWithModel();
+  const storage = { local: memoryLocal(), outbox: memoryStore() };
+  const first = guest(server.url, { storage });
+  first.connect();
+  await online(first);
+  await server.kill();
+  await until(first.connection, (state) => (state.kind === "online" ? undefined : true));
+  const id = first.newId();
+  const conversation = first.conversation(id);
+  conversation.subscribe(() => undefined);
+  const messages = [conversation.send("one {{chars=20}}"), conversation.send("two {{chars=20}}")];
+  await until(conversation, (view) => (view.entries[0]?.pending?.status === "waiting" ? true : undefined));
+  expect(conversation.getSnapshot().queued.map((item) => item.message)).toEqual([messages[1]]);
+  first.close();
+
+  // The page is loaded anew: another client on the same storage.
+  const second = guest(server.url, { storage });
+  const again = second.conversation(id);
+  again.subscribe(() => undefined);
+  await until(again, (view) => (view.entries.length === 1 && view.queued.length === 1 ? true : undefined));
+  await server.start();
+  second.tryNow();
+  await finished(again, messages[1] ?? "");
+  expect(textsOf(again.getSnapshot())).toEqual([
+    "one {{chars=20}}",
+    expectedText(1, 20),
+    "two {{chars=20}}",
+    expectedText(1, 20),
+  ]);
+  expect(second.pending.getSnapshot()).toEqual([]);
+  expect(model.requests).toHaveLength(2);
+});
+
+test("B27 a connection that ends at any byte of a sent message: exactly one message", async () => {
+  const { server, model } = await serverWithModel();
+  const proxy = await startProxy(server.port);
+  const client = guest(proxy.url);
+  client.connect();
+  await online(client);
+  // The frame of this message has about 330 bytes.
+  const cuts = [1, 5, 20, 80, 200, 320, 331, 345];
+  for (const bytes of cuts) {
+    const conversation = client.conversation(client.newId());
+    conversation.subscribe(() => undefined);
+    await until(conversation, (view) => (view.status === "new" ? true : undefined));
+    proxy.cutAfter(bytes);
+    const message = conversation.send("Hello {{chars=5}}");
+    await until(conversation, (view) => (view.entries.length > 0 ? true : undefined));
+    const looking = setInterval(() => client.tryNow(), 50);
+    await finished(conversation, message);
+    clearInterval(looking);
+    expect(textsOf(conversation.getSnapshot())).toEqual(["Hello {{chars=5}}", expectedText(1, 5)]);
+  }
+  expect(model.requests).toHaveLength(cuts.length);
+});
+
+test("B18 two clients of one person on one conversation: both see everything, a stop from one ends it in both", async () => {
+  const { server } = await serverWithModel();
+  const storage = { local: memoryLocal() };
+  const [left, right] = [guest(server.url, { storage }), guest(server.url, { storage })];
+  left.connect();
+  await online(left);
+  const id = left.newId();
+  const [a, b] = [left.conversation(id), right.conversation(id)];
+  a.subscribe(() => undefined);
+  const message = a.send(prompt(5000, 100));
+  await streaming(a, message);
+  b.subscribe(() => undefined);
+  await streaming(b, message, 50);
+  await b.stop();
+  const [here, there] = await Promise.all([finished(a, message), finished(b, message)]);
+  expect(here.metadata.status).toBe("stopped");
+  expect(there).toEqual(here);
+  const answer = b.send("And now? {{chars=30}}");
+  await finished(a, answer);
+  await finished(b, answer);
+  expect(a.getSnapshot().entries.map((entry) => entry.message)).toEqual(
+    b.getSnapshot().entries.map((entry) => entry.message),
+  );
+  expect(a.getSnapshot().entries).toHaveLength(4);
+});
+
+test("CL5 what is sent while a reply is made waits for its end; Send now ends the reply", async () => {
+  const { server } = await serverWithModel();
+  const client = guest(server.url);
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const first = conversation.send(prompt(4000, 50));
+  await streaming(conversation, first);
+  const second = conversation.send("Second");
+  const third = conversation.send("Third {{chars=10}}");
+  await until(conversation, (view) => (view.queued.length === 2 ? true : undefined));
+  expect(await conversation.change(second, "Second, better {{chars=10}}")).toBe(true);
+  await conversation.sendNow(third);
+  await finished(conversation, third);
+  await finished(conversation, second);
+  expect(textsOf(conversation.getSnapshot()).filter((_, i) => i % 2 === 0)).toEqual([
+    prompt(4000, 50),
+    "Third {{chars=10}}",
+    "Second, better {{chars=10}}",
+  ]);
+  expect(repliesOf(conversation.getSnapshot()).map((reply) => reply.metadata.status)).toEqual([
+    "stopped",
+    "completed",
+    "completed",
+  ]);
+});
+
+test("CL5 a message to a conversation that nobody looks at waits too, and is sent", async () => {
+  const { server } = await serverWithModel();
+  const storage = { local: memoryLocal() };
+  const [left, right] = [guest(server.url, { storage }), guest(server.url, { storage })];
+  left.connect();
+  await online(left);
+  const id = left.newId();
+  const a = left.conversation(id);
+  a.subscribe(() => undefined);
+  await streaming(a, a.send(prompt(300, 150)));
+  const message = right.conversation(id).send("From elsewhere {{chars=5}}");
+  expect(textOf(await finished(a, message))).toBe(expectedText(1, 5));
+  await until(right.pending, (items) => (items.length === 0 ? true : undefined));
+});
+
+test("CL6 a session is gone on with after a reload; a client without one is another guest", async () => {
+  const { server } = await serverWithModel();
+  const storage = { local: memoryLocal() };
+  const first = guest(server.url, { storage });
+  first.connect();
+  await online(first);
+  const person = first.person.getSnapshot();
+  first.close();
+  const again = guest(server.url, { storage });
+  expect(again.person.getSnapshot()).toEqual(person);
+  again.connect();
+  await online(again);
+  expect(again.person.getSnapshot()).toEqual(person);
+  const other = guest(server.url);
+  other.connect();
+  await online(other);
+  expect(other.person.getSnapshot()?.id).not.toBe(person?.id);
+  await again.logout();
+  expect(again.connection.getSnapshot().kind).toBe("signed-out");
+  expect(guest(server.url, { storage }).person.getSnapshot()).toBeUndefined();
+  await expect(again.create()).rejects.toMatchObject({ code: "unauthorized" });
+});
+
+test("CL7 the list is live, and true again after a time away", async () => {
+  const { server } = await serverWithModel();
+  const storage = { local: memoryLocal() };
+  const proxy = await startProxy(server.port);
+  const [left, right] = [guest(server.url, { storage }), guest(proxy.url, { storage })];
+  left.connect();
+  await online(left);
+  // The one behind the proxy has another address: it is given the same session.
+  const key = (url: string): string => `throughline:${url.replace("http", "ws")}/api/v1/async/chatbot/session`;
+  storage.local.setItem(key(proxy.url), storage.local.getItem(key(server.url)) ?? "");
+  right.conversations.subscribe(() => undefined);
+  const [one, two] = [await left.create("One"), await left.create("Two")];
+  await until(right.conversations, (list) => (list.rows.length === 2 ? true : undefined));
+  await two.rename("Zwei");
+  await until(right.conversations, (list) => (list.rows[0]?.title === "Zwei" ? true : undefined));
+  proxy.refuse(true);
+  proxy.cut();
+  await one.delete();
+  await left.create("Three");
+  proxy.refuse(false);
+  await until(right.connection, (state) => (state.kind === "online" ? undefined : true));
+  right.tryNow();
+  await until(right.conversations, (list) =>
+    list.rows.map((row) => row.title).join() === "Three,Zwei" ? true : undefined,
+  );
+});
+
+test("CL8 older pages are loaded upwards, and branches are chosen", async () => {
+  const { server } = await serverWithModel();
+  const storage = { local: memoryLocal() };
+  const writer = guest(server.url, { storage });
+  const id = writer.newId();
+  const written = writer.conversation(id);
+  written.subscribe(() => undefined);
+  let last = "";
+  for (let i = 0; i < 30; i++) {
+    last = written.send(`Message ${i} {{chars=3}}`);
+    await finished(written, last);
+  }
+  // Another page of the same person has the newest messages only, until it asks for more.
+  const client = guest(server.url, { storage });
+  const conversation = client.conversation(id);
+  conversation.subscribe(() => undefined);
+  await until(conversation, (view) => (view.status === "live" ? true : undefined));
+  expect([conversation.getSnapshot().entries.length, conversation.getSnapshot().more]).toEqual([50, true]);
+  await Promise.all([conversation.loadMore(), conversation.loadMore()]);
+  expect(conversation.getSnapshot().more).toBe(false);
+  expect(textsOf(conversation.getSnapshot())).toEqual(textsOf(written.getSnapshot()));
+  const reply = repliesOf(conversation.getSnapshot()).at(-1)?.id ?? "";
+  const edited = conversation.edit(last, "Message 29, better {{chars=4}}");
+  await finished(conversation, edited);
+  const entry = conversation.getSnapshot().entries.at(-2);
+  expect(entry?.branch).toEqual({ index: 1, siblings: [last, edited] });
+  conversation.choose(last);
+  expect(conversation.getSnapshot().entries.at(-1)?.message.id).toBe(reply);
+  const { reply: second } = await conversation.retry(reply);
+  await until(conversation, (view) => (view.entries.at(-1)?.message.id === second ? true : undefined));
+  expect(conversation.getSnapshot().entries.at(-1)?.branch?.siblings).toEqual([reply, second]);
+});

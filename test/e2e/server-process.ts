@@ -1,0 +1,62 @@
+// A real server process for tests: started, killed and started again on one folder; its output is kept and watched.
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "../..");
+
+export class ServerProcess {
+  readonly dataDir = mkdtempSync(join(tmpdir(), "throughline-e2e-"));
+  url = "";
+  output = "";
+  readonly #env: Record<string, string>;
+  #child: ChildProcess | undefined;
+
+  constructor(env: Record<string, string>) {
+    this.#env = env;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts and resolves with the milliseconds until it accepted. Rejects with its output where it ends instead. */
+  start(more: Record<string, string> = {}): Promise<number> {
+    const port = this.url === "" ? "0" : new URL(this.url).port;
+    const env = { ...process.env, DATA_DIR: this.dataDir, PORT: port, LOG_LEVEL: "info", ...this.#env, ...more };
+    const child = spawn(process.execPath, [join(root, "src/main.ts")], { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    const began = performance.now();
+    let own = "";
+    return new Promise((resolve, reject) => {
+      const look = (data: Buffer): void => {
+        own += data.toString();
+        this.output += data.toString();
+        const url = /http:\/\/127\.0\.0\.1:\d+/.exec(own)?.[0];
+        if (url === undefined || !own.includes("is ready")) return;
+        this.url = url;
+        resolve(performance.now() - began);
+      };
+      child.stdout.on("data", look);
+      child.stderr.on("data", look);
+      child.on("exit", (code) => reject(new Error(`ended with ${code}: ${own}`)));
+    });
+  }
+
+  /** Sends a signal and resolves with the exit code, or the signal's name. */
+  end(signal: "SIGKILL" | "SIGTERM"): Promise<number | string | null> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      child.once("exit", (code, by) => resolve(code ?? by));
+      child.kill(signal);
+    });
+  }
+
+  async dispose(): Promise<void> {
+    await this.end("SIGKILL");
+    rmSync(this.dataDir, { recursive: true, force: true });
+    if (/uncaught|unhandled/i.test(this.output)) throw new Error(`the server had an uncaught error:\n${this.output}`);
+  }
+}
