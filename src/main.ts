@@ -9,6 +9,7 @@ import { createHost } from "./host.ts";
 import { systemClock } from "./server/clock.ts";
 import { defaultEngineSettings } from "./server/engine.ts";
 import { problem } from "./server/http.ts";
+import type { Journal } from "./server/ports.ts";
 import { isLoopback } from "./setting-values.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
@@ -40,13 +41,23 @@ const modelSettings = (settings: Settings): ModelSettings => ({
   prefill: settings.modelPrefill,
 });
 
+/** Notes what a model's server sends that is no part of a reply: the 1st, 2nd, 4th, 8th ... time, so that it cannot fill the log. */
+function countDropped(journal: Journal): (what: string) => void {
+  const counts = new Map<string, number>();
+  return (what) => {
+    const count = (counts.get(what) ?? 0) + 1;
+    counts.set(what, count);
+    if (Number.isInteger(Math.log2(count))) journal.warn("model_event_dropped", { what, count });
+  };
+}
+
 async function main(): Promise<void> {
   const read = readSettings(process.env);
   if (!read.ok) return refuse(read.problems);
   const { settings } = read;
   const node = settings.nodeName ?? `node-${systemClock.secret(6)}`;
   const journal = pinoJournal(settings.logLevel, node);
-  const found = await findModel(modelSettings(settings), { clock: systemClock });
+  const found = await findModel(modelSettings(settings), { clock: systemClock, onDropped: countDropped(journal) });
   if ("refusal" in found) return refuse([found.refusal]);
   const loopback = isLoopback(settings.host);
 

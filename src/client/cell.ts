@@ -2,9 +2,9 @@
 
 /** A value to watch. The snapshot is immutable and keeps its identity until something in it changes. */
 export type Readable<T> = {
-  getSnapshot(): T;
+  readonly getSnapshot: () => T;
   /** Calls `fn` after every change. Returns what ends it. */
-  subscribe(fn: () => void): () => void;
+  readonly subscribe: (fn: () => void) => () => void;
 };
 
 export type Cell<T> = Readable<T> & { set(value: T): void };
@@ -26,7 +26,7 @@ export function createCell<T>(initial: T, watched: (on: boolean) => void = () =>
     set(next) {
       if (Object.is(value, next)) return;
       value = next;
-      for (const { fn } of [...subscribers]) {
+      for (const { fn } of subscribers) {
         try {
           fn();
         } catch (error) {

@@ -42,7 +42,7 @@ export type Connection = {
   /** Begins, also after a sign-out or a stop. */
   start(): void;
   /** Now, not when the time has come: the network or the page is back, or a person asks. */
-  tryNow(): void;
+  readonly tryNow: () => void;
   send(text: string): boolean;
   /** A person has signed out: it stays so until `start`. */
   signOut(): void;

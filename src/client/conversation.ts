@@ -62,7 +62,7 @@ export type ConversationOptions = {
   /** Somebody reads or writes here. */
   used(): void;
   /** Sends a command until it is answered. Rejects with RequestError. */
-  request(command: Command): Promise<Ack>;
+  readonly request: (command: Command) => Promise<Ack>;
   /** The replica has changed; called at once, before anybody is told. */
   changed(): void;
   user(): string | null;

@@ -5,9 +5,9 @@ import type { LocalStore } from "./environment.ts";
 export type Draft = Readable<string> & { set(text: string): void };
 
 export type Drafts = {
-  of(conversation: string): Draft;
+  readonly of: (conversation: string) => Draft;
   /** Takes the text out of the box. What it returns is called when the message is kept elsewhere: only then it is forgotten. */
-  take(conversation: string): { readonly text: string; kept(): void };
+  take(conversation: string): { readonly text: string; readonly kept: () => void };
 };
 
 export function createDrafts(local: LocalStore, name: string): Drafts {

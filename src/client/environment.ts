@@ -42,9 +42,9 @@ export type Tabs = {
 export type Environment = {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
-  random(): number;
+  readonly random: () => number;
   /** A fresh UUID v7. */
-  uuid(): string;
+  readonly uuid: () => string;
   readonly webSocket: SocketFactory;
   readonly local: LocalStore;
   readonly outbox: OutboxStore;
@@ -186,7 +186,7 @@ export function createEnvironment(name: string, options: EnvironmentOptions): En
     local: storage?.local ?? pageLocal(),
     outbox: storage?.outbox ?? (typeof indexedDB === "undefined" ? memoryStore() : indexedDbStore(name)),
     tabs: pageTabs(name),
-    isOnline: () => typeof navigator === "undefined" || navigator.onLine !== false,
+    isOnline: () => typeof navigator === "undefined" || !("onLine" in navigator) || navigator.onLine,
     wakes: pageWakes,
   };
 }

@@ -51,7 +51,11 @@ export function indexedDbStore(name: string): OutboxStore {
       return !broken;
     },
     async all() {
-      const items = await transact("readonly", (store) => settled<OutboxItem[]>(store.getAll()), memory.all);
+      const items = await transact(
+        "readonly",
+        (store) => settled<OutboxItem[]>(store.getAll()),
+        () => memory.all(),
+      );
       for (const item of items) await memory.put(item);
       return items;
     },

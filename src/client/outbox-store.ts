@@ -1,5 +1,5 @@
 // Owns what is kept of a message that is not delivered yet, and where. It must not know when one is sent.
-import type { Rejection, SentPart } from "../protocol/index.ts";
+import type { Command, Rejection, SentPart } from "../protocol/index.ts";
 
 /** A message on its way. What is sent under one `id` is always the same: `parent` is fixed before the first sending. */
 export type OutboxItem = {
@@ -57,4 +57,20 @@ export function memoryStore(): OutboxStore {
       items.delete(id);
     },
   };
+}
+
+/** As if it had never been sent: allowed only after the server has refused it. */
+export function unsent(item: OutboxItem): OutboxItem {
+  const { sentAt: _, error: __, ...rest } = item;
+  return rest.fixed === true ? rest : { ...rest, parent: undefined };
+}
+
+export function commandOf(item: OutboxItem): Command {
+  const { id, conversation, message, editOf } = item;
+  const parts = [...item.parts];
+  if (editOf !== undefined) {
+    return { type: "message.edit", id, conversation, message: editOf, replacement: message, parts };
+  }
+  const { parent } = item;
+  return { type: "message.send", id, conversation, message, parts, ...(parent === undefined ? {} : { parent }) };
 }

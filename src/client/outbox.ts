@@ -4,7 +4,7 @@ import { createCell, type Readable } from "./cell.ts";
 import { backoff } from "./backoff.ts";
 import type { Environment } from "./environment.ts";
 import { numberOf, textOf } from "./frames.ts";
-import type { OutboxItem } from "./outbox-store.ts";
+import { commandOf, unsent, type OutboxItem } from "./outbox-store.ts";
 import type { Result } from "./requests.ts";
 
 /** `waiting`: for its turn or the network. `sent`: the server has it, its event is still to come. */
@@ -285,22 +285,6 @@ export function createOutbox(options: OutboxOptions): Outbox {
       for (const { cancel } of paused.values()) cancel?.();
     },
   };
-}
-
-/** As if it had never been sent: allowed only after the server has refused it. */
-function unsent(item: OutboxItem): OutboxItem {
-  const { sentAt: _, error: __, ...rest } = item;
-  return rest.fixed === true ? rest : { ...rest, parent: undefined };
-}
-
-function commandOf(item: OutboxItem): Command {
-  const { id, conversation, message, editOf } = item;
-  const parts = [...item.parts];
-  if (editOf !== undefined) {
-    return { type: "message.edit", id, conversation, message: editOf, replacement: message, parts };
-  }
-  const { parent } = item;
-  return { type: "message.send", id, conversation, message, parts, ...(parent === undefined ? {} : { parent }) };
 }
 
 function isSame(a: Pending, b: Pending | undefined): boolean {

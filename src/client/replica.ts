@@ -10,9 +10,9 @@ import type { ReplicaStatus } from "./view.ts";
 export type ReplicaOptions = {
   readonly id: string;
   /** Sends `conversation.open`. */
-  open(item: OpenItem): void;
+  readonly open: (item: OpenItem) => void;
   /** The state or the status changed; `settled`: nothing more is known to come at once. */
-  changed(settled: boolean): void;
+  readonly changed: (settled: boolean) => void;
 };
 
 export type ReplicaCounts = { readonly gaps: number; readonly mismatches: number; readonly snapshots: number };

@@ -71,7 +71,7 @@ export function createRequests(transmit: (text: string) => boolean, frameBytes: 
       if (largest !== undefined) settle(largest[0], { ok: false, error: reject("too_large") });
     },
     giveUp(error) {
-      for (const id of [...waiting.keys()]) settle(id, { ok: false, error, unknown: true });
+      for (const id of waiting.keys()) settle(id, { ok: false, error, unknown: true });
     },
     size: () => waiting.size,
   };

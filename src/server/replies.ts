@@ -1,8 +1,8 @@
 // Owns the reading of whole messages from the log: rows, with the entries of open ones folded over them. Writes nothing.
 import type { Entry } from "../domain/log.ts";
-import type { MessageRecord } from "../domain/records.ts";
+import type { MessageRecord, TurnRecord } from "../domain/records.ts";
 import { completed } from "../domain/turn.ts";
-import type { Message } from "../protocol/index.ts";
+import type { Message, RunningTurn } from "../protocol/index.ts";
 import type { Log } from "./ports.ts";
 
 const pageLength = 512;
@@ -26,9 +26,35 @@ export async function wholeMessages(
   records: readonly MessageRecord[],
   head: number,
 ): Promise<Message[]> {
-  const since = Math.min(...records.map((record) => record.openSince ?? Number.POSITIVE_INFINITY));
-  const entries = since === Number.POSITIVE_INFINITY ? [] : await readEntries(log, conversation, since - 1);
+  const entries = await readSince(log, conversation, openings(records));
   return records.map((record) => completed(record, entries, head));
+}
+
+/** A page of a conversation as it was at its head: the messages whole, and the running turns as their events tell them. */
+export async function readPage(
+  log: Log,
+  conversation: string,
+  page: { head: number; messages: readonly MessageRecord[]; running: readonly TurnRecord[] },
+): Promise<{ messages: Message[]; turns: RunningTurn[] }> {
+  const { head, running } = page;
+  const starts = running.map((turn) => turn.startedSeq);
+  const entries = await readSince(log, conversation, [...openings(page.messages), ...starts]);
+  const messages = page.messages.map((record) => completed(record, entries, head));
+  const turns = running.map(({ id, message }) => ({ turn: id, message, attempt: attemptAt(head, id, entries) }));
+  return { messages, turns };
+}
+
+const openings = (records: readonly MessageRecord[]): number[] => records.flatMap((record) => record.openSince ?? []);
+
+const readSince = async (log: Log, conversation: string, seqs: readonly number[]): Promise<Entry[]> =>
+  seqs.length === 0 ? [] : readEntries(log, conversation, Math.min(...seqs) - 1);
+
+/** The row also counts attempts that no reader was told of (a model that failed before its first piece). */
+function attemptAt(head: number, turn: string, entries: readonly Entry[]): number {
+  const told = entries.findLast(
+    ({ last, event }) => last <= head && event.kind === "turn.resumed" && event.turn === turn,
+  )?.event;
+  return told?.kind === "turn.resumed" ? told.attempt : 1;
 }
 
 /** One message, whole, with its row. undefined: it is not there. */

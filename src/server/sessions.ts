@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { sessionEnd, type Speaker } from "../domain/session.ts";
 import { isRejection } from "../domain/records.ts";
 import { reject, stamp, type CloseCode, type CommandOf, type Rejection } from "../protocol/index.ts";
-import type { Claims, Clock, Identity, SessionRecord, Sessions, User, Users } from "./ports.ts";
+import { StoreFailure, type Claims, type Clock, type Identity } from "./ports.ts";
+import type { SessionRecord, Sessions, User, Users } from "./ports.ts";
 
 type SessionAnswer = { id: string; token: string; resumed: boolean; expiresAt: string };
 
@@ -21,7 +22,8 @@ export type Doorman = {
   ): Promise<{ speaker: Speaker; session: Omit<SessionAnswer, "token"> } | Rejection>;
   /** Notes that a speaker did something; written down now and then. */
   seen(speaker: Speaker): Speaker;
-  logout(speaker: Speaker, everywhere: boolean): Promise<void>;
+  /** `unavailable` where the store has no room to write it down: the session goes on. */
+  logout(speaker: Speaker, everywhere: boolean): Promise<Rejection | undefined>;
 };
 
 export type DoormanOptions = {
@@ -72,7 +74,8 @@ export function createDoorman(options: DoormanOptions): Doorman {
 
   const resume = async (record: SessionRecord, token: string, user: User, claims?: Claims): Promise<Admission> => {
     const now = clock.now();
-    await sessions.touch(record.id, now);
+    // A store without room goes on being read (LG8).
+    await unlessFull(() => sessions.touch(record.id, now));
     const seen = { ...record, lastSeenAt: now };
     return { ok: true, speaker: speakerOf(seen, claims), user, session: answer(seen, token, true) };
   };
@@ -113,11 +116,15 @@ export function createDoorman(options: DoormanOptions): Doorman {
     return isRejection(user) ? refused(user) : begin(user, undefined, clientOf(command));
   };
 
+  const letIn = (command: CommandOf<"auth">): Promise<Admission> => {
+    if (command.token !== undefined) return byToken(command, command.token);
+    if (command.session !== undefined) return bySession(command, command.session);
+    return command.guest === true ? asGuest(command) : Promise.resolve(refused(reject("unauthorized")));
+  };
+
   return {
-    admit(command) {
-      if (command.token !== undefined) return byToken(command, command.token);
-      if (command.session !== undefined) return bySession(command, command.session);
-      return command.guest === true ? asGuest(command) : Promise.resolve(refused(reject("unauthorized")));
+    async admit(command) {
+      return (await unlessFull(() => letIn(command))) ?? refused(unavailable());
     },
     async refresh(speaker, token) {
       const claims = await identity.verify(token);
@@ -140,9 +147,23 @@ export function createDoorman(options: DoormanOptions): Doorman {
     },
     async logout(speaker, everywhere) {
       const { user, session } = speaker;
-      await sessions.revoke(everywhere ? { user } : { user, session }, clock.now());
+      const which = everywhere ? { user } : { user, session };
+      const done = await unlessFull(() => sessions.revoke(which, clock.now()).then(() => true));
+      return done === undefined ? unavailable() : undefined;
     },
   };
+}
+
+const unavailable = (): Rejection => reject("unavailable", { retryAfterMs: 1000 });
+
+/** What `act` gives; undefined: the store had no room for it (LG8). */
+async function unlessFull<T>(act: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof StoreFailure && error.kind === "full") return undefined;
+    throw error;
+  }
 }
 
 function clientOf(command: CommandOf<"auth">): string | undefined {

@@ -166,8 +166,9 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
         return answer(command.id, { now: stamp(clock.now()) });
       case "auth.refresh":
         return refresh(command, speaker);
-      case "auth.logout":
-        await doorman.logout(speaker, command.everywhere ?? false);
+      case "auth.logout": {
+        const refused = await doorman.logout(speaker, command.everywhere ?? false);
+        if (refused !== undefined) return answerError(command.id, refused);
         answer(command.id, {});
         options.bus.publish(`user/${user}`, {
           kind: "session-ended",
@@ -175,6 +176,7 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
           ...(command.everywhere === true ? {} : { session: speaker.session }),
         });
         return close(4410);
+      }
       case "conversation.list":
         listening = true;
         return answer(command.id, await commands.list(user, command));

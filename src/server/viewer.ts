@@ -1,9 +1,8 @@
 // Owns one reader's cursor in one conversation: live frames while they fit, else catching up from the log (RD rules).
 import { merge, type Entry } from "../domain/log.ts";
-import type { RunningTurn } from "../protocol/index.ts";
 import { encodeEvents, encodeLive, encodeSnapshot } from "./frames.ts";
 import type { Log } from "./ports.ts";
-import { wholeMessages } from "./replies.ts";
+import { readPage } from "./replies.ts";
 
 /** What a viewer needs of its socket. */
 export type Outlet = {
@@ -71,16 +70,15 @@ export function openViewer(options: {
 
   const start = async (): Promise<void> => {
     if (options.from !== undefined) return catchUp(options.from);
+    const before = await log.conversation(conversation);
     const page = await log.messages(conversation, { limit: snapshotMessages });
+    if (before === undefined || page === undefined || isClosed()) return;
+    const { messages, turns } = await readPage(log, conversation, page);
     const record = await log.conversation(conversation);
-    if (page === undefined || record === undefined || isClosed()) return;
-    const messages = await wholeMessages(log, conversation, page.messages, page.head);
-    const turns: RunningTurn[] = page.running.map(({ id, message, attempts }) => ({
-      turn: id,
-      message,
-      attempt: Math.max(1, attempts),
-    }));
-    if (isClosed()) return;
+    if (record === undefined || isClosed()) return;
+    // What was erased meanwhile is told by its last event alone; a row that changed meanwhile is not that of the page.
+    if (record.deleted) return catchUp(page.head);
+    if (record.title !== before.title || record.archived !== before.archived) return start();
     if (outlet.push(encodeSnapshot(record, page.head, log.epoch, { messages, more: page.more, turns }))) {
       return catchUp(page.head);
     }

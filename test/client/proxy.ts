@@ -73,7 +73,10 @@ export async function startProxy(port: number): Promise<Proxy> {
     refuse: (on) => void (refused = on),
     stall(on) {
       stalled = on;
-      for (const pair of pairs) for (const socket of pair) on ? socket.pause() : socket.resume();
+      for (const socket of [...pairs].flat()) {
+        if (on) socket.pause();
+        else socket.resume();
+      }
     },
     cutAfter: (bytes) => void (allowance = bytes),
     connections: () => connections,

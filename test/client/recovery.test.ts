@@ -21,7 +21,7 @@ async function serverWithModel(prefill = true) {
 }
 
 test("CL1 a message is answered, chunk by chunk, and both are shown", async () => {
-  const { server, model } = await serverWithModel();
+  const { server } = await serverWithModel();
   const client = guest(server.url);
   const conversation = client.conversation(client.newId());
   let changes = 0;
@@ -37,7 +37,7 @@ test("CL1 a message is answered, chunk by chunk, and both are shown", async () =
 });
 
 test("B01 B03 a server killed in mid-reply and started again: the same text, nothing doubled", async () => {
-  const { server, model } = await serverWithModel();
+  const { server } = await serverWithModel();
   const client = guest(server.url);
   const conversation = client.conversation(client.newId());
   const seen: string[] = [];
