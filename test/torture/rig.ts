@@ -216,10 +216,10 @@ async function check(
         const known = person.done.some(
           ({ command }) => command.type === "message.send" && command["conversation"] === conversation,
         );
-        if (known && !deleted) counts.lost++;
+        if (known && !deleted) lose(person, counts, `conversation ${conversation} cannot be opened`);
         continue;
       }
-      if (deleted) counts.lost++;
+      if (deleted) lose(person, counts, `conversation ${conversation} was deleted, and is there`);
       counts.stuck += cold.runningTurns().length;
       conversations++;
       messages += cold.messages.size;
@@ -229,6 +229,11 @@ async function check(
     checkEffects(person, counts, await coldViews(person));
   }
   return { conversations, messages };
+}
+
+function lose(person: Person, counts: Counts, problem: string): void {
+  counts.lost++;
+  person.problems.push(problem);
 }
 
 async function coldViews(person: Person): Promise<Map<string, LogView>> {
@@ -251,6 +256,7 @@ async function compareViews(
   live.liveAt = undefined;
   await person.perform({ type: "conversation.open", id: crypto.randomUUID(), conversation, seq: live.seq });
   for (let i = 0; live.liveAt === undefined && i < 1000; i++) await sleep(10);
+  await person.perform({ type: "conversation.close", id: crypto.randomUUID(), conversation });
   if (live.serialize() === cold.serialize()) return;
   counts.mismatched++;
   person.problems.push(`view differs: ${live.serialize().slice(0, 200)} / ${cold.serialize().slice(0, 200)}`);
@@ -281,10 +287,8 @@ function checkEffects(person: Person, counts: Counts, cold: ReadonlyMap<string, 
   for (const { command, answer } of person.done) {
     const view = cold.get(String(command["conversation"]));
     if (view === undefined) continue;
-    const missing = (what: string): void => {
-      counts.lost++;
-      person.problems.push(`${command.type} was acknowledged, but ${what} is not there`);
-    };
+    const missing = (what: string): void =>
+      lose(person, counts, `${command.type} was acknowledged, but ${what} is not there`);
     if (command.type === "message.send" || command.type === "message.edit") {
       const id = String(command[command.type === "message.send" ? "message" : "replacement"]);
       if (!view.messages.has(id)) missing(`message ${id}`);
@@ -307,7 +311,8 @@ function checkEffects(person: Person, counts: Counts, cold: ReadonlyMap<string, 
   for (const [key, on] of reactions) {
     const [conversation = "", message = "", reaction = ""] = key.split(" ");
     const view = cold.get(conversation);
-    if (view !== undefined && (view.messages.get(message)?.reactions.has(reaction) ?? false) !== on) counts.lost++;
+    if (view === undefined || (view.messages.get(message)?.reactions.has(reaction) ?? false) === on) continue;
+    lose(person, counts, `reaction ${reaction} on ${message} should be ${on ? "on" : "off"}`);
   }
   for (const command of person.refused) {
     const id = command.type === "message.send" ? command["message"] : command["replacement"];
