@@ -26,7 +26,7 @@ export type ConnectionOptions = {
   /** `fresh`: those of the last time were refused. undefined: there are none. Rejects where they cannot be had now. */
   credentials(fresh: boolean): Promise<Credentials | undefined>;
   /** What the next socket reads from its beginning; called when the first frame is sent. */
-  opening(): readonly OpenItem[];
+  readonly opening: () => readonly OpenItem[];
   /** Signed in; called before the state is `online`. */
   welcomed(ack: Ack): void;
   received(frame: Frame): void;

@@ -35,6 +35,8 @@ export type ConversationHandle = Readable<ConversationView> & {
   delete(): Promise<void>;
   /** A message that is loaded, on any branch. */
   find(message: string): Message | undefined;
+  /** The replies to a message that are loaded, oldest first. */
+  replies(message: string): readonly Message[];
   /** Of a message that is not delivered: sends it in front of the others, ending the reply that holds it back. */
   sendNow(message: string): Promise<void>;
   /** Of one that failed: tries again. */
@@ -57,7 +59,7 @@ export type ConversationOptions = {
   readonly id: string;
   readonly environment: Environment;
   readonly outbox: Outbox;
-  open(item: OpenItem): void;
+  readonly open: (item: OpenItem) => void;
   watched(on: boolean): void;
   /** Somebody reads or writes here. */
   used(): void;
@@ -216,6 +218,8 @@ export function createConversation(options: ConversationOptions): HeldConversati
       await request({ type: "conversation.delete", id: uuid(), conversation: id });
     },
     find,
+    replies: (message) =>
+      replica.state().messages.filter((one) => one.role === "assistant" && one.metadata.parent === message),
     async sendNow(message) {
       await outbox.hurry(message);
       if (compute().running !== undefined) await handle.stop();

@@ -119,7 +119,8 @@ function foldInto(draft: Draft, event: Event): void {
 
 function startTurn(draft: Draft, event: EventOf<"turn.started">): void {
   draft.turns = [...draft.turns, { turn: event.turn, message: event.message, attempt: 1 }];
-  if (indexOf(draft, event.message) === -1) draft.messages.push(newReply(event));
+  const isNew = event.continued !== true && indexOf(draft, event.message) === -1;
+  if (isNew) draft.messages.push(newReply(event));
   else change(draft, event.message, (message) => Object.assign(message, restartedReply(message, event)));
 }
 

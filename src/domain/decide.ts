@@ -232,7 +232,7 @@ function goOn(view: View, command: CommandOf<"turn.continue">, context: Context)
   const { error: _, ...metadata } = reply.metadata;
   const reopened: Message = { ...reply, metadata: { ...metadata, turn, model, status: "running" } };
   return {
-    events: [{ kind: "turn.started", at: stamp(now), turn, message: reply.id, parent, model }],
+    events: [{ kind: "turn.started", at: stamp(now), turn, message: reply.id, parent, model, continued: true }],
     conversation: { ...record, updatedAt: now },
     messages: [{ message: reopened, openSince: found.openSince ?? seq }],
     turns: [freshTurn(record.id, reply.id, parent, seq, last.length, context)],

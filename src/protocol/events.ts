@@ -95,6 +95,8 @@ export const event = v.variant("kind", [
     message: v.string(),
     parent: v.nullable(v.string()),
     model: v.string(),
+    /** The reply was there before and goes on: a reader that has not loaded it must not take it for a new one. */
+    continued: v.optional(v.boolean()),
   }),
   v.object({
     kind: v.literal("reply.appended"),

@@ -1,5 +1,6 @@
 // Owns one call of a model: pulls pieces into the writer, watches silence, size and time. It never ends a turn.
 import type { ErrorCode, Usage } from "../protocol/index.ts";
+import { errorName } from "./journal.ts";
 import { ModelFailure, type Clock, type Model, type ModelPiece, type ModelRequest } from "./ports.ts";
 import type { Writer } from "./writer.ts";
 
@@ -119,7 +120,7 @@ function outcomeOf(error: unknown, signal: AbortSignal): CallResult {
     const { code, retryable, retryAfterMs, message: detail } = error;
     return { kind: "failed", code, retryable, retryAfterMs, detail };
   }
-  const detail = error instanceof Error ? error.name : "unknown";
+  const detail = errorName(error);
   return { kind: "failed", code: "model_unavailable", retryable: true, detail };
 }
 

@@ -20,6 +20,8 @@ export type Doorman = {
     speaker: Speaker,
     token: string,
   ): Promise<{ speaker: Speaker; session: Omit<SessionAnswer, "token"> } | Rejection>;
+  /** True once the session of a token has ended: a socket asks after it has begun to listen for that (SE4). */
+  hasEnded(token: string): Promise<boolean>;
   /** Notes that a speaker did something; written down now and then. */
   seen(speaker: Speaker): Speaker;
   /** `unavailable` where the store has no room to write it down: the session goes on. */
@@ -138,6 +140,7 @@ export function createDoorman(options: DoormanOptions): Doorman {
       const expiresAt = stamp(sessionEnd(next.sessionCreatedAt, next.lastSeenAt, options));
       return { speaker: next, session: { id: speaker.session, resumed: true, expiresAt } };
     },
+    hasEnded: async (token) => (await look(token)) === "ended",
     seen(speaker) {
       const now = clock.now();
       if (now - speaker.lastSeenAt < touchEvery) return speaker;

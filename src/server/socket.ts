@@ -3,11 +3,12 @@ import { receiveFrame, tick, type SocketState, type Speaker, type Step } from ".
 import { isRejection } from "../domain/records.ts";
 import { closeCodes, decode, encodeAck, encodeError, reject, stamp } from "../protocol/index.ts";
 import type { CloseCode, Command, CommandOf, Limits, Rejection } from "../protocol/index.ts";
+import { errorName } from "./journal.ts";
 import type { Commands } from "./commands.ts";
 import { encodeNotice } from "./frames.ts";
 import type { Hub } from "./hub.ts";
 import { createBudget, createControlMeter } from "./outlet.ts";
-import type { Bus, Clock, Journal, Log } from "./ports.ts";
+import { StoreFailure, type Bus, type Clock, type Journal, type Log } from "./ports.ts";
 import { createReaders } from "./readers.ts";
 import type { Doorman } from "./sessions.ts";
 import type { Tails } from "./tails.ts";
@@ -60,7 +61,7 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
   let cancelClose: () => void = () => undefined;
   const budget = createBudget(wire, clock, () => drop());
   const viewerFailed = (error: unknown): void => {
-    journal.error("viewer_failed", { error: error instanceof Error ? error.name : "unknown" });
+    journal.error("viewer_failed", { error: errorName(error) });
     close(1011);
   };
   const readers = createReaders({ log: options.log, tails: options.tails, outlet: budget, failed: viewerFailed });
@@ -82,7 +83,6 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
     cancelClose = clock.after(closeMs, () => wire.terminate());
     wire.close(code, reason);
   };
-  /** A reader that does not read would not take a close frame either. */
   const drop = (): void => {
     if (state.kind === "closed") return;
     journal.info("slow_reader_dropped");
@@ -130,6 +130,8 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
       send: (frame) => budget.send(frame),
       end: () => close(4410),
     });
+    if (await doorman.hasEnded(session.token)) close(4410);
+    if (isClosed()) return;
     const { heartbeatMs, version, node, log } = options;
     const server = { version, node };
     const now = stamp(clock.now());
@@ -225,14 +227,20 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
           await perform(received.step);
         }
       } catch (error) {
-        // A bug of ours: the connection and everybody else go on (JS12).
-        const ref = clock.uuid();
-        journal.error("handler_failed", { ref, error: error instanceof Error ? error.name : "unknown" });
-        answerError(idOf(next.text), reject("internal", { detail: `Something went wrong on the server (${ref}).` }));
+        fail(idOf(next.text), error);
       }
       flow();
     }
     busy = false;
+  };
+  const fail = (id: string | undefined, error: unknown): void => {
+    const full = error instanceof StoreFailure;
+    // Else a bug of ours: the connection and everybody else go on (JS12).
+    const ref = clock.uuid();
+    journal.error("handler_failed", { ref, error: errorName(error) });
+    const internal = (): Rejection => reject("internal", { detail: `Something went wrong on the server (${ref}).` });
+    answerError(id, full ? reject("unavailable", { retryAfterMs: 1000 }) : internal());
+    if (state.kind === "waiting") close(full ? 1013 : 1011);
   };
   const idOf = (text: string): string | undefined => {
     const decoded = decode(text, limits);
@@ -259,7 +267,6 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
     binary: () => close(1003),
     control(kind) {
       missed = 0;
-      if (kind === "pong" && isClosed()) return;
       if (!controlAllowed()) close(4429, "1");
     },
     drained() {

@@ -2,6 +2,7 @@
 import type { TurnRecord } from "../domain/records.ts";
 import { finishTurn, settle } from "../domain/turn.ts";
 import { reject, type Event } from "../protocol/index.ts";
+import { errorName } from "./journal.ts";
 import { generate, type GenerationOptions } from "./generation.ts";
 import type { Bus } from "./ports.ts";
 import { readMessage } from "./replies.ts";
@@ -40,7 +41,7 @@ export function createTurns(options: TurnOptions): Turns {
 
   const exclusively = (rewrite: () => Promise<void>): Promise<void> => {
     const next = rewriting.then(rewrite).catch((error: unknown) => {
-      journal.error("rewrite_failed", { error: error instanceof Error ? error.name : "unknown" });
+      journal.error("rewrite_failed", { error: errorName(error) });
     });
     rewriting = next;
     return next;
@@ -52,7 +53,7 @@ export function createTurns(options: TurnOptions): Turns {
     const making: Promise<unknown> = generate({ ...options, exclusively }, turn, resume, abort.signal)
       .catch(async (error: unknown) => {
         // A bug of ours must not leave the reply unfinished.
-        journal.error("turn_failed", { turn: turn.id, error: error instanceof Error ? error.name : "unknown" });
+        journal.error("turn_failed", { turn: turn.id, error: errorName(error) });
         await committer.submit(finishTurn(turn, { status: "failed", error: reject("internal") }, clock.now()));
       })
       .finally(() => active.delete(turn.id));
@@ -64,7 +65,10 @@ export function createTurns(options: TurnOptions): Turns {
     void after.then(() =>
       exclusively(async () => {
         const found = await readMessage(log, turn.conversation, turn.message);
-        if (found !== undefined) await committer.submit(settle(turn, found.entries));
+        if (found === undefined) return;
+        const outcome = await committer.submit(settle(turn, found.entries));
+        // The store had no room: once it has, this is done all the same (TU6).
+        if (!outcome.ok && outcome.rejection.code === "unavailable") clock.after(1000, () => settleTurn(turn));
       }),
     );
   };
@@ -87,7 +91,7 @@ export function createTurns(options: TurnOptions): Turns {
       renewed
         .then(() => takeUp(false))
         .catch((error: unknown) => {
-          journal.warn("lease_failed", { error: error instanceof Error ? error.name : "unknown" });
+          journal.warn("lease_failed", { error: errorName(error) });
         })
         .finally(keepLeases);
     });
@@ -130,7 +134,10 @@ export function createTurns(options: TurnOptions): Turns {
       leaving = true;
       for (const item of active.values()) item.abort.abort();
       await idle();
-      await log.renew(node, 0);
+      // Without room for it the leases end by themselves.
+      await log.renew(node, 0).catch((error: unknown) => {
+        journal.warn("lease_failed", { error: errorName(error) });
+      });
     },
   };
 }

@@ -76,8 +76,8 @@ export function openViewer(options: {
     const { messages, turns } = await readPage(log, conversation, page);
     const record = await log.conversation(conversation);
     if (record === undefined || isClosed()) return;
-    // What was erased meanwhile is told by its last event alone; a row that changed meanwhile is not that of the page.
-    if (record.deleted) return catchUp(page.head);
+    // Of what was erased meanwhile only the last event is left; a row that changed meanwhile is not that of the page.
+    if (record.deleted) return catchUp(record.head - 1);
     if (record.title !== before.title || record.archived !== before.archived) return start();
     if (outlet.push(encodeSnapshot(record, page.head, log.epoch, { messages, more: page.more, turns }))) {
       return catchUp(page.head);

@@ -504,12 +504,12 @@ function lists(log: () => Log): void {
   it("AD6 finds titles without case, over all pages", async () => {
     const titles = ["Ä Öl", "straße", "ÄRGER", "e\u0301clair", "plain", "100%_\\"];
     await log().commit(
-      Array.from({ length: 60 }, (_, i) => create(`c-${i}`, { title: `${titles[i % 6]} ${i}`, updatedAt: i })),
+      Array.from({ length: 660 }, (_, i) => create(`c-${i}`, { title: `${titles[i % 6]} ${i}`, updatedAt: i })),
     );
-    expect(await walk({ query: "ä", limit: 4 })).toHaveLength(20);
-    expect(await walk({ query: "ÉCLAIR", limit: 3 })).toHaveLength(10);
-    expect(await walk({ query: "%_\\", limit: 100 })).toHaveLength(10);
-    expect(await walk({ query: "PLAIN 4", limit: 100 })).toEqual(["c-46", "c-40", "c-4"]);
+    expect(await walk({ query: "ä", limit: 4 })).toHaveLength(220);
+    expect(await walk({ query: "ÉCLAIR", limit: 30 })).toHaveLength(110);
+    expect(await walk({ query: "%_\\", limit: 100 })).toHaveLength(110);
+    expect(await walk({ query: "PLAIN 46", limit: 2 })).toEqual(["c-466", "c-460", "c-46"]);
     expect(await walk({ query: "nowhere", limit: 1 })).toEqual([]);
   });
 

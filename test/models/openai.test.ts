@@ -235,8 +235,8 @@ describe("MD3 what can go wrong has a name", () => {
     const failed = await hear(openAi(server.url), "hello");
     const detail = failed.failure instanceof Error ? failed.failure.message : "";
     expect(detail.length).toBeLessThanOrEqual(200);
-    expect(detail).toMatch(/^HTTP 500 test_error line forged x/);
-    expect(detail).not.toMatch(/\p{Cc}|sk-proj/u);
+    // The provider's words stay out altogether: they may repeat a person's.
+    expect(detail).toBe("HTTP 500 test_error");
   });
 });
 

@@ -52,19 +52,18 @@ describe("sockets", () => {
   });
 
   test("SO7 JS12 an exception in a handler is internal with a reference, without a word of it; the socket goes on", async () => {
-    const users = {
-      resolve: () => Promise.resolve({ id: "ann" }),
-      find: () => Promise.reject(new Error("SECRET inside")),
-    };
-    const { talk, address } = await stage.serve({ users });
-    const first = await talk();
-    const token = first.session;
-    const second = await new Talker(address).opened();
-    const answer = await second.ask({ type: "auth", session: token });
+    const boom = (): Promise<never> => Promise.reject(new Error("SECRET inside"));
+    const ann = { issuer: "i", subject: "ann", expiresAt: Date.now() + 3_600_000 };
+    const identity = { verify: (token: string) => (token === "boom" ? boom() : Promise.resolve(ann)) };
+    const { talk, address } = await stage.serve({ identity });
+    const talker = await talk({ token: "fine" });
+    const answer = await talker.ask({ type: "auth.refresh", token: "boom" });
     expect(answer).toMatchObject({ type: "error", error: { code: "internal", retryable: true } });
-    expect(JSON.stringify(second.frames)).not.toContain("SECRET");
-    expect(await second.ask({ type: "auth", guest: true })).toMatchObject({ type: "ack" });
-    second.ws.terminate();
+    expect(await talker.ask({ type: "ping" })).toMatchObject({ type: "ack" });
+    const stranger = await new Talker(address).opened();
+    expect(await stranger.ask({ type: "auth", token: "boom" })).toMatchObject({ error: { code: "internal" } });
+    expect((await until(() => stranger.closed, "the close")).code).toBe(1011);
+    expect(JSON.stringify([talker.frames, stranger.frames])).not.toContain("SECRET");
   });
 
   test("SO8 G12 draining: told, a running reply is finished, sockets closed 1012, nothing new begins", async () => {

@@ -207,6 +207,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       if (times > 0 && other !== undefined && pending.get(sent.id) === sent) put(other, sent);
     }
     if (other !== undefined) openMissing(other);
+    if (other !== undefined && rows.size > 0) put(other, issue({ type: "conversation.list", limit: 100 }));
     const action = Object.hasOwn(closeCodes, code) ? closeCodes[code as CloseCode].action : "unknown";
     if (action === "unknown") wrong("invariant 17", `closed with ${code}`);
     if (action === "sign-in") forget();

@@ -209,7 +209,8 @@ export function createLink(options: LinkOptions) {
     },
     /** The connection breaks; what is under way may be lost. */
     cut(): void {
-      silentDown = options.chance.maybe(0.5);
+      if (phase === "gone") return;
+      if (options.chance.maybe(0.5)) silentDown = true;
       lose(options.latency(), options.latency() + options.chance.whole(0, 500));
     },
     /** Nothing arrives any more, and nobody is told. */

@@ -55,6 +55,9 @@ export function drawNature(chance: Chance) {
       drain: often(0.25, 6000),
       skew: often(0.2, 4000),
     },
+    /** How often sessions are ended and conversations deleted, beside 8 for a message. */
+    logout: chance.pick([0.1, 0.1, 2]),
+    deletion: chance.pick([0.1, 0.1, 0.1, 1.5]),
     /** Probability of an act that a good client does not do. */
     mischief: often(0.5, 0.1),
   };

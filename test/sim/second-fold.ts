@@ -82,6 +82,8 @@ function step(story: Story, event: Event): Story {
         const goOn = { turn, model, status: "running" as const, error: undefined };
         return changed({ ...story, turns }, id, (message) => meta(message, goOn));
       }
+      // It goes on with a message of an older page.
+      if (event.continued === true) return { ...story, turns };
       const metadata = { createdAt: at, parent, turn, status: "running" as const, model };
       return { ...story, turns, messages: [...story.messages, { id, role: "assistant", parts: [], metadata }] };
     }

@@ -217,10 +217,11 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
       const given = request.history.map((message) => message.id);
       if (canon(given) !== canon(path)) wrong("CM3", `${what} with ${given.join()}, not ${path.join()}`);
     },
-    committed(history: History, event: Event, seq: number): void {
+    committed(history: History, event: Event, seq: number, by: string): void {
       stage.trace(() => `${history.id.slice(0, 4)} ${seq} ${JSON.stringify(event).slice(0, 200)}`);
       if (event.kind !== "turn.finished" || event.status !== "completed") return;
-      const calls = stage.calls.filter((call) => call.turn === event.turn);
+      // One that lost the turn may still have been listening to its own call.
+      const calls = stage.calls.filter((call) => call.turn === event.turn && callers.get(call)?.name === by);
       const done = calls.findLast((call) => call.state === "completed");
       const reply = history.stories[seq]?.messages.find((message) => message.id === event.message);
       const text = textOf(reply?.parts ?? []);

@@ -42,7 +42,7 @@ export function createWitness(options: {
   now: () => number;
   wrong: (rule: string, detail: string) => void;
   /** Told of every event that was committed. */
-  committed: (history: History, event: Event, seq: number) => void;
+  committed: (history: History, event: Event, seq: number, by: string) => void;
 }) {
   const { disk, wrong } = options;
   const histories = new Map<string, History>();
@@ -141,7 +141,7 @@ export function createWitness(options: {
           if (turn.conversation === history.id) turn.finishedAt ??= options.now();
         }
       }
-      options.committed(history, event, seq);
+      options.committed(history, event, seq, by);
     }
   };
 

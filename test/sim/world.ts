@@ -81,7 +81,7 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
     disk: () => disk,
     now: scheduler.now,
     wrong,
-    committed: (history, event, seq) => watch.committed(history, event, seq),
+    committed: (history, event, seq, by) => watch.committed(history, event, seq, by),
   });
   const mark = (conversation: string): string => marks.get(witness.histories.get(conversation)?.user ?? "") ?? "«0»";
 

@@ -17,25 +17,21 @@ const conversations = ["c-0", "c-1", "c-2"];
 const turnsOf = [0, 1, 2].map((i) => `t-${i}`);
 
 /** One thing that happens. `c` is a conversation, `t` a turn (its id is made unique by the conversation). */
+const where = { c: fc.nat(1), t: fc.nat(2) };
 const step = fc.oneof(
   {
-    weight: 12,
-    arbitrary: fc.record({
-      kind: fc.constant("pieces" as const),
-      c: fc.nat(2),
-      t: fc.nat(2),
-      n: fc.integer({ min: 1, max: 4 }),
-    }),
+    weight: 14,
+    arbitrary: fc.record({ kind: fc.constant("pieces" as const), ...where, n: fc.integer({ min: 1, max: 3 }) }),
   },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("several" as const), n: fc.integer({ min: 2, max: 5 }) }) },
-  ...(["start", "attempt", "restart", "finish", "settle", "note", "bad", "erase", "merge", "replay"] as const).map(
-    (kind) => ({
-      weight: kind === "erase" ? 1 : 3,
-      arbitrary: fc.record({ kind: fc.constant(kind), c: fc.nat(2), t: fc.nat(2) }),
-    }),
-  ),
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant("several" as const), n: fc.integer({ min: 2, max: 5 }) }) },
+  ...(
+    ["start", "attempt", "restart", "finish", "settle", "both", "note", "bad", "erase", "merge", "replay"] as const
+  ).map((kind) => ({
+    weight: kind === "erase" ? 1 : 4,
+    arbitrary: fc.record({ kind: fc.constant(kind), ...where }),
+  })),
   ...(["reopen", "claim", "renew"] as const).map((kind) => ({
-    weight: 2,
+    weight: kind === "reopen" ? 6 : 2,
     arbitrary: fc.record({ kind: fc.constant(kind) }),
   })),
 );
@@ -67,6 +63,26 @@ function pieces(c: number, t: number, n: number): Work {
   };
 }
 
+/** Makes the conversation, if it is not there, and a turn in it, unless there has been one of its name. */
+function starting(c: number, t: number): Work[] {
+  const { conversation, id, message } = names(c, t);
+  return [
+    work(conversation, (view) =>
+      view.conversation === undefined
+        ? { conversation: { ...turnless, id: conversation }, events: [titled("new")] }
+        : {},
+    ),
+    {
+      ...start(conversation, { id, message }),
+      decide: (view) =>
+        view.conversation?.deleted === true || view.turn(id) !== undefined
+          ? reject("conflict")
+          : start(conversation, { id, message }).decide(view),
+      needs: { turns: [id] },
+    },
+  ];
+}
+
 /** The works of a step. */
 async function worksOf(log: Log, one: Step): Promise<Work[]> {
   if (!("c" in one)) {
@@ -81,29 +97,26 @@ async function worksOf(log: Log, one: Step): Promise<Work[]> {
     case "pieces":
       return [pieces(c, t, one.n)];
     case "start":
-      return [
-        work(conversation, (view) =>
-          view.conversation === undefined
-            ? { conversation: { ...turnless, id: conversation }, events: [titled("new")] }
-            : {},
-        ),
-        {
-          ...start(conversation, { id, message }),
-          decide: (view) =>
-            view.conversation?.deleted === true || view.turn(id) !== undefined
-              ? reject("conflict")
-              : start(conversation, { id, message }).decide(view),
-          needs: { turns: [id] },
-        },
-      ];
+      return starting(c, t);
     case "attempt":
       return [beginAttempt(claim, "continue", 0)];
     case "restart":
       return [beginAttempt(claim, "restart", 0)];
     case "finish":
-      return [pieces(c, t, 2), finishTurn(claim, { status: "completed" }, 5)];
+      return [...(t === 0 ? [] : [pieces(c, t, 2)]), finishTurn(claim, { status: "completed" }, 5)];
     case "settle":
       return settling(log, await log.unsettled(1));
+    case "both":
+      // Pieces and a new title in one: not the short way of pieces alone.
+      return [
+        work(conversation, (view) => {
+          const [row] = view.running;
+          if (row === undefined) return {};
+          const event = appended(row.length, "both ", { turn: row.id, message: row.message });
+          const renamed = { ...known(view), title: `at ${row.length}` };
+          return { events: [event], conversation: renamed, turns: [{ ...row, length: row.length + 5 }] };
+        }),
+      ];
     case "note":
       return [say(conversation, userMessage(`note-${c}-${t}`)), append(conversation, titled("noted"))];
     case "bad":

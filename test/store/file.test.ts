@@ -8,9 +8,10 @@ import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { applicationId, migrate, migrations } from "../../src/adapters/embedded/schema.ts";
 import { openStore, StoreRefusal, type Store } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
-import { append, create, done, readAll, say, titled, userMessage } from "../contract/rows.ts";
+import { append, create, done, readAll, say, start, titled, userMessage } from "../contract/rows.ts";
 import { startChild } from "../support/child.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { pieceOf } from "./pieces.ts";
 
 const open = (file: string): Store => openStore({ file, vault: plainVault, durability: "process", clock: systemClock });
 
@@ -196,7 +197,11 @@ describe("the embedded store's file", () => {
       create("c-0", { title: canary }),
       create("c-1"),
       ...messages,
-      append("c-1", titled("stays")),
+      start("c-0"),
+      start("c-1"),
+      // The one that stays is behind the one that goes, so that the tail is not simply dropped.
+      pieceOf("c-1", "stays"),
+      pieceOf("c-0", canary),
     ]);
     await done(store.log, {
       conversation: "c-0",
@@ -206,7 +211,7 @@ describe("the embedded store's file", () => {
     expect(readFileSync(file).includes(canary)).toBe(false);
     expect(() => statSync(`${file}-wal`)).toThrow();
     const again = open(file);
-    expect((await readAll(again.log, "c-1")).entries).toHaveLength(2);
+    expect((await readAll(again.log, "c-1")).entries).toHaveLength(3);
     await again.close();
   });
 

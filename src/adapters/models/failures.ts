@@ -1,4 +1,4 @@
-// Owns how a provider's error becomes a ModelFailure; must do no I/O and let no key and no long text through.
+// Owns how a provider's error becomes a ModelFailure; must do no I/O. Its words stay out: they may repeat a person's (G13).
 import { ModelFailure } from "../../server/ports.ts";
 
 /** What an error body says, as far as it says anything. */
@@ -90,7 +90,7 @@ export function failureOfStatus(
     error = undefined; // No JSON: a proxy's page, or cut. Its words are all there is.
   }
   const { code, retryable } = classify(status, error ?? { code: "", message: text.slice(0, 2_000) });
-  const detail = tidy(`HTTP ${status} ${error === undefined ? text : `${error.code} ${error.message}`}`, more.secrets);
+  const detail = tidy(`HTTP ${status} ${error?.code ?? ""}`, more.secrets);
   return new ModelFailure(code, {
     retryable,
     detail,
@@ -104,7 +104,7 @@ export function failureOfEvent(error: ProviderError, secrets: readonly string[])
   const isAsked = refused.test(said) || overflow.test(said) || unpaid.test(said) || denied.test(error.code);
   const guessed = limited.test(error.code) ? 429 : isAsked ? 400 : 500;
   const { code, retryable } = classify(error.status ?? guessed, error);
-  return new ModelFailure(code, { retryable, detail: tidy(`in the stream: ${said}`, secrets) });
+  return new ModelFailure(code, { retryable, detail: tidy(`in the stream: ${error.code}`, secrets) });
 }
 
 /** The failure for a connection that was not made, or lost. */

@@ -1,0 +1,124 @@
+// @vitest-environment happy-dom
+// Proves the hooks in React itself, in StrictMode, against the real server: looking and leaving change nothing but what is drawn.
+import { act, createElement, StrictMode, type ReactNode } from "react";
+import { createRoot } from "react-dom/client";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { Chat } from "../../examples/use-chat/chat.tsx";
+import { throughlineTransport } from "../../src/ai-sdk/index.ts";
+import { memoryLocal, type Client } from "../../src/client/index.ts";
+import {
+  ThroughlineProvider,
+  useConnection,
+  useConversation,
+  useConversations,
+  useDraft,
+  usePerson,
+} from "../../src/react/index.ts";
+import { expectedText, startModelServer } from "../support/model-server.ts";
+import { startServer } from "./server.ts";
+import { guest, textOf } from "./talk.ts";
+
+beforeAll(() => {
+  Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
+});
+
+async function world() {
+  const model = await startModelServer({ prefill: true });
+  onTestFinished(() => model.close());
+  const server = await startServer({
+    OPENAI_BASE_URL: model.url,
+    MODEL: "openai-compatible:test-model",
+    ALLOWED_ORIGINS: "*",
+  });
+  return { model, server };
+}
+
+async function show(node: ReactNode): Promise<{ element: HTMLElement; leave: () => Promise<void> }> {
+  const element = document.createElement("div");
+  document.body.append(element);
+  const root = createRoot(element);
+  await act(async () => root.render(<StrictMode>{node}</StrictMode>));
+  const leave = (): Promise<void> => act(async () => root.unmount());
+  onTestFinished(leave);
+  return { element, leave };
+}
+
+/** Lets React draw until something is to be seen. */
+const eventually = (look: () => void): Promise<void> =>
+  act(() => expect.poll(() => (look(), true), { interval: 10, timeout: 15_000 }).toBe(true));
+
+function Page({ id }: { readonly id: string }): ReactNode {
+  const { view, conversation } = useConversation(id);
+  const [draft, setDraft, send] = useDraft(id);
+  const list = useConversations();
+  const connection = useConnection();
+  return (
+    <main>
+      <output>{connection.kind}</output>
+      <b>{usePerson()?.id}</b>
+      <ul>{list.rows.map((row) => createElement("li", { key: row.id }, row.id))}</ul>
+      {view.entries.map(({ message }) => (
+        <p key={message.id}>{textOf(message)}</p>
+      ))}
+      <input value={draft} readOnly />
+      <button id="type" onClick={() => setDraft("Typed {{chars=800 rate=200}}")} />
+      <button id="send" onClick={send} />
+      <button id="stop" onClick={() => void conversation.stop()} />
+    </main>
+  );
+}
+
+const press = (element: HTMLElement, id: string): Promise<void> =>
+  act(async () => element.querySelector<HTMLElement>(`#${id}`)?.click());
+const paragraphs = (element: HTMLElement): (string | null)[] =>
+  [...element.querySelectorAll("p")].map((p) => p.textContent);
+
+test("B08 in StrictMode a draft is typed, sent and answered; leaving in mid-reply stops nothing", async () => {
+  const { server, model } = await world();
+  const client = guest(server.url);
+  const id = client.newId();
+  const page = (client: Client): ReactNode => (
+    <ThroughlineProvider client={client}>
+      <Page id={id} />
+    </ThroughlineProvider>
+  );
+  const first = await show(page(client));
+  await eventually(() => expect(first.element.querySelector("output")?.textContent).toBe("online"));
+  await press(first.element, "type");
+  expect(first.element.querySelector("input")?.value).toBe("Typed {{chars=800 rate=200}}");
+  await press(first.element, "send");
+  await eventually(() => expect(paragraphs(first.element)[1]?.length).toBeGreaterThan(50));
+  expect(first.element.querySelector("input")?.value).toBe("");
+  await first.leave();
+  const second = await show(page(client));
+  await eventually(() => expect(paragraphs(second.element)[1]).toBe(expectedText(1, 800)));
+  expect([...second.element.querySelectorAll("li")].map((li) => li.textContent)).toEqual([id]);
+  expect(second.element.querySelector("b")?.textContent).toBe(client.person.getSnapshot()?.id);
+  expect(model.requests.map((request) => request.outcome)).toEqual(["finished"]);
+});
+
+test("AI9 useChat, unchanged but for the transport, in StrictMode: left, and found again in mid-reply", async () => {
+  const { server, model } = await world();
+  const storage = { local: memoryLocal() };
+  const id = "my chat";
+  const client = guest(server.url, { storage });
+  const first = await show(<Chat id={id} transport={throughlineTransport({ client })} />);
+  const input = first.element.querySelector("input");
+  await act(async () => {
+    const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value")?.set;
+    set?.call(input, "Hello {{chars=900 rate=150}}");
+    input?.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  await act(async () => first.element.querySelector<HTMLElement>("button")?.click());
+  for (let k=0;k<6;k++) { await act(() => new Promise((r) => setTimeout(r, 300))); console.log(first.element.innerHTML, JSON.stringify(client.connection.getSnapshot()), client.pending.getSnapshot().length, model.requests.length); }
+  await eventually(() => expect(paragraphs(first.element)[1]?.length).toBeGreaterThan(50));
+  await first.leave();
+
+  const reloaded = guest(server.url, { storage });
+  const second = await show(<Chat id={id} transport={throughlineTransport({ client: reloaded })} />);
+  await eventually(() => expect(second.element.querySelector("output")?.textContent).toBe("streaming"));
+  await eventually(() => expect(paragraphs(second.element)).toEqual(["Hello {{chars=900 rate=150}}", expectedText(1, 900)]));
+  await eventually(() => expect(second.element.querySelector("output")?.textContent).toBe("ready"));
+  expect(second.element.querySelector("[role=alert]")).toBeNull();
+  expect(model.requests.map((request) => request.outcome)).toEqual(["finished"]);
+});
