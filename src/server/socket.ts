@@ -219,15 +219,14 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
     if (busy) return;
     busy = true;
     for (let next = queue.shift(); next !== undefined && !isClosed(); next = queue.shift()) {
+      if (state.kind === "waiting" && next.bytes > limits.authBytes) return close(1009);
+      const decoded = decode(next.text, limits);
+      const received = receiveFrame(state, decoded);
+      state = received.state;
       try {
-        if (state.kind === "waiting" && next.bytes > limits.authBytes) close(1009);
-        else {
-          const received = receiveFrame(state, decode(next.text, limits));
-          state = received.state;
-          await perform(received.step);
-        }
+        await perform(received.step);
       } catch (error) {
-        fail(idOf(next.text), error);
+        fail(decoded.ok ? decoded.command.id : decoded.id, error);
       }
       flow();
     }
@@ -241,10 +240,6 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
     const internal = (): Rejection => reject("internal", { detail: `Something went wrong on the server (${ref}).` });
     answerError(id, full ? reject("unavailable", { retryAfterMs: 1000 }) : internal());
     if (state.kind === "waiting") close(full ? 1013 : 1011);
-  };
-  const idOf = (text: string): string | undefined => {
-    const decoded = decode(text, limits);
-    return decoded.ok ? decoded.command.id : decoded.id;
   };
 
   /** Reads no more while much waits, in or out; reads again when it is done. */
@@ -265,7 +260,7 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
       flow();
     },
     binary: () => close(1003),
-    control(kind) {
+    control() {
       missed = 0;
       if (!controlAllowed()) close(4429, "1");
     },

@@ -23,7 +23,7 @@ export interface WireEvents {
   text(frame: string, bytes: number): void;
   binary(): void;
   /** A control frame (ping or pong) came. */
-  control(kind: "ping" | "pong"): void;
+  control(): void;
   /** The queue is empty again. */
   drained(): void;
   closed(code: number): void;
@@ -61,8 +61,8 @@ export function wireOf(ws: WebSocket, socket: NodeJS.WritableStream, listen: (wi
     const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as ArrayBuffer);
     events.text(bytes.toString("utf8"), bytes.length);
   });
-  ws.on("ping", () => events.control("ping"));
-  ws.on("pong", () => events.control("pong"));
+  ws.on("ping", () => events.control());
+  ws.on("pong", () => events.control());
   socket.on("drain", () => events.drained());
   // `ws` closes with the right code by itself (1002, 1007, 1008, 1009); without a listener the error would be thrown.
   ws.on("error", ignore);

@@ -166,7 +166,7 @@ export function createLink(options: LinkOptions) {
       if (item === undefined || phase === "gone") continue;
       if (item.kind === "text") events.text(item.text, Buffer.byteLength(item.text));
       else if (item.kind === "binary") events.binary();
-      else events.control("pong");
+      else events.control();
       // One frame a step: what it starts may run before the next one.
       if (arrived > 0) scheduler.after(server, 0, feed);
       return;
