@@ -77,15 +77,22 @@ function lastOf({ metadata }: Message): UIMessageChunk[] {
       return [news, { type: "error", errorText: metadata.error?.message ?? "The reply could not be made." }];
     case "interrupted":
       return [{ type: "finish", finishReason: "interrupted", messageMetadata: metadata }];
-    default:
+    case "completed":
+    case "running":
+    case undefined:
       return [{ type: "finish", finishReason: "stop", messageMetadata: metadata }];
+    default:
+      return metadata.status satisfies never;
   }
 }
 
 /** A part that is told as a whole: a source, a file, data, a tool call in its present state. Others are not shown. */
 function whole(part: Part): UIMessageChunk[] {
   const fields: Readonly<Record<string, unknown>> = { ...part };
-  const text = (name: string): string => String(fields[name] ?? "");
+  const text = (name: string): string => {
+    const value = fields[name];
+    return typeof value === "string" ? value : "";
+  };
   const title = fields["title"] === undefined ? {} : { title: text("title") };
   switch (part.type) {
     case "file":

@@ -16,7 +16,10 @@ export type Clock = {
 export type LocalStore = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 /** The part of a WebSocket that is used. */
-export type SocketLike = Pick<WebSocket, "send" | "close" | "readyState"> & {
+export type SocketLike = {
+  readonly readyState: number;
+  send(text: string): void;
+  close(code?: number): void;
   onopen: ((event: Event) => void) | null;
   onmessage: ((event: MessageEvent) => void) | null;
   onclose: ((event: CloseEvent) => void) | null;
@@ -79,11 +82,11 @@ const systemClock: Clock = {
 
 const systemRandom = (): number => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32;
 
-/** A UUID v7: 48 bits of time, 74 of chance. Source: RFC 9562, section 5.7. */
-export function uuidAt(now: number, random: () => number): string {
+/** A UUID v7: 48 bits of time, 12 of `count` (so that ids of one millisecond are in order), 62 of chance. Source: RFC 9562, 6.2. */
+export function uuidAt(now: number, random: () => number, count: number): string {
   const hex = (value: number, length: number): string => Math.floor(value).toString(16).padStart(length, "0");
   const time = hex(now, 12);
-  const [a, b] = [hex(random() * 0x1000, 3), hex(0x8000 + random() * 0x4000, 4)];
+  const [a, b] = [hex(count % 0x1000, 3), hex(0x8000 + random() * 0x4000, 4)];
   const c = hex(random() * 0x1000000, 6) + hex(random() * 0x1000000, 6);
   return `${time.slice(0, 8)}-${time.slice(8)}-7${a}-${b}-${c}`;
 }
@@ -178,10 +181,11 @@ function pageWakes(fn: () => void): () => void {
 /** The world as it is here, with what the options replace. `name` tells one server's things from another's. */
 export function createEnvironment(name: string, options: EnvironmentOptions): Environment {
   const { clock = systemClock, random = systemRandom, storage } = options;
+  let ids = 0;
   return {
     clock,
     random,
-    uuid: () => uuidAt(clock.now(), random),
+    uuid: () => uuidAt(clock.now(), random, ids++),
     webSocket: options.webSocket ?? WebSocket,
     local: storage?.local ?? pageLocal(),
     outbox: storage?.outbox ?? (typeof indexedDB === "undefined" ? memoryStore() : indexedDbStore(name)),

@@ -3,7 +3,7 @@ import type { Event, Message, Part } from "../protocol/index.ts";
 import { mergedTextLength } from "./log.ts";
 
 /** The tick: milliseconds between two commits of pieces at rest, and at most under load. */
-const shortestTick = 16;
+const shortestTick = 20;
 const longestTick = 100;
 /** A reply that was silent for this long (ms) gets its next piece committed at once. */
 export const quietAfter = 200;

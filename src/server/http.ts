@@ -58,8 +58,8 @@ export function createHttpFace(options: HttpOptions): HttpFace {
     // A version that is not spoken is taken all the same, to be closed with a reason: browsers show nothing of a refusal.
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : ([...offered].find(isVersion) ?? false)),
   });
-  // `ws` answers a bad handshake by itself; it must not throw for want of a listener.
-  sockets.on("wsClientError", (_error, socket) => socket.destroy());
+  // What the gate lets through and `ws` still finds wrong: a key, the list of subprotocols (HS12).
+  sockets.on("wsClientError", (_error, socket) => refuseSocket(socket, { status: 400, reason: "Bad Request" }));
 
   const routes: Record<string, (response: ServerResponse) => void> = {
     "/healthz": (response) => text(response, 200, "ok"),

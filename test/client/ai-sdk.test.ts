@@ -1,5 +1,5 @@
 // Proves that the AI SDK's own chat, unchanged, survives cuts and reloads on the transport, against the real server.
-import { AbstractChat, type ChatState, type ChatStatus, type UIMessage, type UIMessageChunk } from "ai";
+import { AbstractChat, type ChatState, type UIMessage, type UIMessageChunk } from "ai";
 import { expect, onTestFinished, test } from "vitest";
 import { throughlineTransport } from "../../src/ai-sdk/index.ts";
 import { createChunker } from "../../src/ai-sdk/chunks.ts";
@@ -15,7 +15,7 @@ class PlainChat extends AbstractChat<UIMessage> {
   readonly errors: Error[] = [];
   constructor(client: Client, id: string, messages: UIMessage[] = []) {
     const state: ChatState<UIMessage> = {
-      status: "ready" satisfies ChatStatus as ChatStatus,
+      status: "ready",
       error: undefined,
       messages,
       pushMessage: (message) => void (state.messages = [...state.messages, message]),

@@ -69,10 +69,14 @@ export class Raw {
   readonly #wakes = new Set<() => void>();
 
   constructor(url: string) {
-    this.socket = createConnection(Number(new URL(url).port), "127.0.0.1");
+    // Half open: a peer that does not answer a close must not be helped out by its own runtime.
+    this.socket = createConnection({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
     this.socket.setNoDelay(true);
     this.socket.on("data", (data) => this.#read(data));
     this.socket.on("error", () => undefined);
+    this.socket.on("end", () => {
+      if (this.polite) this.socket.end();
+    });
     this.socket.on("close", () => {
       this.endedAt = performance.now();
       this.#wake();

@@ -33,7 +33,7 @@ class Healthy {
   }
 
   async #talk(): Promise<void> {
-    const { conversation } = { conversation: this.#conversation };
+    const conversation = this.#conversation;
     for (let seed = 1; !this.#stopped && this.#stranger.closed === undefined; seed++) {
       const asked = `{{seed=${seed} chars=${chars} rate=100 piece=4}}`;
       const sent = await within(this.#stranger.send(conversation, asked), 20_000, "a send's answer");

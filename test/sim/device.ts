@@ -303,7 +303,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     later(chance.whole(300, 2000), () => {
       const view = views.get(conversation);
       const connection = ready().at(-1);
-      if (view !== undefined && view.live.size === 0 && view.first.seq === 0 && connection !== undefined) open(connection, conversation);
+      if (view !== undefined && view.live.size === 0 && connection !== undefined) open(connection, conversation);
     });
   };
 

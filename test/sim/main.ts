@@ -8,6 +8,7 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "1..500" },
     trace: { type: "boolean", default: false },
     all: { type: "boolean", default: false },
+    first: { type: "boolean", default: false },
   },
 });
 
@@ -26,7 +27,7 @@ for (let seed = from; seed <= to; seed++) {
   if (verdict.violations.length === 0) continue;
   failures++;
   console.log(`seed ${seed}: ${verdict.violations[0]}\n  repeat: node test/sim/main.ts --seed ${seed} --trace`);
-  if (!values.all && failures >= 20) break;
+  if (values.first || (!values.all && failures >= 20)) break;
 }
 const seconds = (performance.now() - began) / 1000;
 console.log(`${worlds} worlds, ${failures} failed, ${steps} steps, ${events} events, ${seconds.toFixed(1)} s`);

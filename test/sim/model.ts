@@ -88,6 +88,7 @@ export function createModel(options: {
   now: () => number;
   mark: (conversation: string) => string;
   called: (call: Call) => void;
+  stalled: (call: Call) => void;
 }): Model {
   const { chance, wait, now } = options;
 
@@ -118,6 +119,7 @@ export function createModel(options: {
         return;
       }
       if (at === stalls) {
+        options.stalled(call);
         await aborted;
         at--;
         continue;

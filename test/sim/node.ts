@@ -35,6 +35,7 @@ export type NodeOptions = {
   /** Hands a hint to the other processes. */
   readonly spread: (from: Incarnation, topic: string, hint: Hint, here: (hint: Hint) => void) => void;
   readonly called: (incarnation: Incarnation, call: Call) => void;
+  readonly stalled: (incarnation: Incarnation, call: Call) => void;
   readonly mark: (conversation: string) => string;
   readonly wrong: (rule: string, detail: string) => void;
   readonly trace: (line: () => string) => void;
@@ -207,6 +208,7 @@ export function createNode(options: NodeOptions): SimNode {
           incarnation.calls.add(call);
           options.called(incarnation, call);
         },
+        stalled: (call) => options.stalled(incarnation, call),
       });
     const engine = createEngine(
       {

@@ -217,6 +217,14 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
       const given = request.history.map((message) => message.id);
       if (canon(given) !== canon(path)) wrong("CM3", `${what} with ${given.join()}, not ${path.join()}`);
     },
+    /** The model gives nothing more: somebody must notice. */
+    stalled(incarnation: Incarnation, call: Call): void {
+      const { firstTokenMs, betweenTokensMs } = nature.settings.call;
+      scheduler.after(world, Math.max(firstTokenMs, betweenTokensMs) * 2 + 1000, () => {
+        const held = !incarnation.owner.alive || incarnation.owner.paused || incarnation.pausedAt > call.beganAt;
+        if (!held && call.abortedAt === undefined) wrong("MO2", `turn ${call.turn} waits for a model that is silent`);
+      });
+    },
     committed(history: History, event: Event, seq: number, by: string): void {
       stage.trace(() => `${history.id.slice(0, 4)} ${seq} ${JSON.stringify(event).slice(0, 200)}`);
       if (event.kind !== "turn.finished" || event.status !== "completed") return;
@@ -255,8 +263,8 @@ function contradiction(sent: Sent, answer: Readonly<Record<string, unknown>>, hi
       const { message } = before;
       if (canon(message.parts) !== canon(fields["parts"])) return "other content";
       if (fields.type === "message.send") {
-        const { parent } = fields;
-        return parent !== undefined && parent !== message.metadata.parent ? "another parent" : undefined;
+        const newest = history.stories[seq - 2]?.messages.at(-1)?.id ?? null;
+        return message.metadata.parent === (fields["parent"] === undefined ? newest : fields["parent"]) ? undefined : "another parent";
       }
       const original = messages.find((other) => other.id === fields["message"]);
       const fits = message.metadata.editOf === original?.id && message.metadata.parent === original?.metadata.parent;

@@ -128,6 +128,9 @@ export function createWitness(options: {
     for (const event of item.events) {
       const before = history.stories.at(-1) ?? emptyStory;
       const seq = history.events.push(event);
+      if (event.kind === "message.created" && before.turns.some((turn) => turn.message === event.message.metadata.parent)) {
+        wrong("CM4", `${event.message.id} was put under a reply that is being made`);
+      }
       const story = tell(before, event, seq);
       history.stories.push(story);
       history.at.push(options.now());
@@ -178,6 +181,10 @@ export function createWitness(options: {
       const items = staged;
       staged = [];
       for (const item of items) append(item, by);
+      for (const id of new Set(items.map((item) => item.conversation))) {
+        const [stored, told] = [disk().shelves.get(id)?.record.head ?? 0, histories.get(id)?.events.length ?? 0];
+        if (stored !== told) wrong("invariant 1", `${id} has ${stored} events in the store, ${told} were committed`);
+      }
       rows = new Map();
       for (const shelf of disk().shelves.values()) {
         for (const turn of shelf.turns.values()) if (turn.status === "running") rows.set(turn.id, turn);

@@ -125,6 +125,7 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
           calls.push(call);
           watch.called(incarnation, call);
         },
+        stalled: (incarnation, call) => watch.stalled(incarnation, call),
         mark,
         wrong,
         trace,

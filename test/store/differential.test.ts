@@ -90,7 +90,7 @@ async function worksOf(log: Log, one: Step): Promise<Work[]> {
     return Array.from({ length: one.n }, (_, i) => pieces(i % 3, Math.floor(i / 3), 1));
   }
   const { c, t } = one;
-  const { conversation, id, message } = names(c, t);
+  const { conversation, id } = names(c, t);
   const running = (await log.messages(conversation, { limit: 1 }))?.running.find((row) => row.id === id);
   const claim = { id, conversation, fence: running?.fence ?? 0 };
   switch (one.kind) {
