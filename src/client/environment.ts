@@ -134,9 +134,10 @@ function guarded(store: LocalStore): LocalStore {
 }
 
 function pageTabs(name: string): Tabs {
-  const locks = typeof navigator === "undefined" ? undefined : navigator.locks;
-  const browser = typeof document !== "undefined" && typeof BroadcastChannel === "function";
-  const channel = browser ? new BroadcastChannel(name) : undefined;
+  // Clients outside of a page share nothing, and must not wait for each other.
+  const page = typeof document !== "undefined";
+  const locks = page ? navigator.locks : undefined;
+  const channel = page && typeof BroadcastChannel === "function" ? new BroadcastChannel(name) : undefined;
   let release: () => void = () => undefined;
   return {
     post: () => channel?.postMessage(1),

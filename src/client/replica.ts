@@ -113,6 +113,8 @@ export function createReplica({ id, open, changed }: ReplicaOptions): Replica {
     receive(frame) {
       if (frame.type === "events") return applyFrame(frame.from, frame.to, frame.events);
       if (frame.type === "snapshot") {
+        // One that was asked for before what is here came: what was seen is not taken back.
+        if (known && !snapshotWanted && frame.epoch === epoch && frame.seq < state.seq) return undefined;
         epoch = frame.epoch ?? epoch;
         state = fromSnapshot(frame.seq, frame.state);
         known = true;

@@ -115,12 +115,18 @@ function send(view: View, command: CommandOf<"message.send">, context: Context):
   const parent = command.parent === undefined ? record.newest : command.parent;
   const above = parent === null ? undefined : view.message(parent);
   if (parent !== null && above === undefined) return reject("not_found", { field: "parent" });
-  if (view.running.some((turn) => turn.message === parent))
-    return reject("conflict", { field: "parent", detail: "A reply is being made there. Wait for its end or stop it." });
+  const busy = beingMade(view, parent);
+  if (busy !== undefined) return busy;
   const sent = userMessage(message, parts, parent, context);
   if (isRejection(sent)) return sent;
   const first = existing === undefined ? [createdEvent(context, undefined)] : [];
   return startTurn(record, first, sent, message, context);
+}
+
+/** A message under a reply that is being made, or goes on, has to wait (CM4). */
+function beingMade(view: View, parent: string | null): Rejection | undefined {
+  if (!view.running.some((turn) => turn.message === parent)) return undefined;
+  return reject("conflict", { field: "parent", detail: "A reply is being made there. Wait for its end or stop it." });
 }
 
 function edit(view: View, command: CommandOf<"message.edit">, context: Context): Effect | Rejection {
@@ -131,6 +137,8 @@ function edit(view: View, command: CommandOf<"message.edit">, context: Context):
   if (original.role !== "user") return reject("forbidden", { field: "message" });
   if (view.message(command.replacement) !== undefined) return reject("conflict", { field: "replacement" });
   const { parent } = original.metadata;
+  const busy = beingMade(view, parent);
+  if (busy !== undefined) return busy;
   const sent = userMessage(command.replacement, command.parts, parent, context, original.id);
   if (isRejection(sent)) return sent;
   return startTurn(record, [], sent, sent.id, context);

@@ -104,7 +104,9 @@ describe("embedding", () => {
     const throwing = (error: unknown): Model => ({
       name: "throwing",
       capabilities: { prefill: false, images: false },
-      stream: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) }),
+      stream: () => {
+        throw error;
+      },
     });
     const refused = new ModelFailure("model_refused", { retryable: false, detail: "SECRET provider text" });
     const { address } = await serve(throwing(refused));

@@ -19,7 +19,7 @@ export type Report = Counts & {
 };
 
 /** A small seeded generator. Source: mulberry32, Tommy Ettinger, public domain. */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) >>> 0;

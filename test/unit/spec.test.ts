@@ -6,12 +6,14 @@ const root = join(import.meta.dirname, "../..");
 const spec = readFileSync(join(root, "SPEC.md"), "utf8");
 const rules = new Set([...spec.matchAll(/^\| ([A-Z]{2}\d+) \|/gm)].map((match) => match[1] ?? ""));
 
-const testFiles = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" }).filter((name) => /\.ts$/.test(name));
+const testFiles = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" }).filter((name) =>
+  /\.tsx?$/.test(name),
+);
 const titles = testFiles.flatMap((name) => {
   const text = readFileSync(join(root, "test", name), "utf8");
-  return [...text.matchAll(/\b(?:test|it|describe)(?:\.\w+)*\(\s*(?:[^"'`()]*\)\s*\(\s*)?(["'`])((?:\\.|(?!\1).)*)\1/gs)].map(
-    (match) => ({ name, title: match[2] ?? "" }),
-  );
+  return [
+    ...text.matchAll(/\b(?:test|it|describe)(?:\.\w+)*\(\s*(?:[^"'`()]*\)\s*\(\s*)?(["'`])((?:\\.|(?!\1).)*)\1/gs),
+  ].map((match) => ({ name, title: match[2] ?? "" }));
 });
 const cited = (title: string): string[] => /^(?:[A-Z]+\d+ )+/.exec(`${title} `)?.[0].trim().split(" ") ?? [];
 
@@ -25,7 +27,9 @@ describe("SPEC.md", () => {
   });
 
   test("AR6 every test title cites a rule or a fault", () => {
-    const without = titles.filter(({ name, title }) => name.endsWith(".test.ts") && /^[A-Z]{2}\d/.test(title) && cited(title).length === 0);
+    const without = titles.filter(
+      ({ name, title }) => name.endsWith(".test.ts") && /^[A-Z]{2}\d/.test(title) && cited(title).length === 0,
+    );
     expect(without).toEqual([]);
   });
 });

@@ -1,0 +1,77 @@
+// Owns the trial of the simulation: plants each bug in a copy of the sources and runs worlds until one notices. The repository stays as it is.
+import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { sabotages, type Sabotage } from "./sabotages.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+export type Trial = { readonly caught: boolean; readonly seed: number | undefined; readonly by: string };
+
+/** Plants a bug and runs seeds 1..`seeds`, or those given, until one fails. Throws where the source has moved on. */
+export async function tryOut(sabotage: Sabotage, seeds: string): Promise<Trial> {
+  const folder = mkdtempSync(join(tmpdir(), "sabotage-"));
+  try {
+    cpSync(join(root, "src"), join(folder, "src"), { recursive: true });
+    cpSync(join(root, "test/sim"), join(folder, "test/sim"), { recursive: true });
+    cpSync(join(root, "package.json"), join(folder, "package.json"));
+    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+    const path = join(folder, "src", sabotage.file);
+    const source = readFileSync(path, "utf8");
+    const count = source.split(sabotage.from).length - 1;
+    if (count !== 1) throw new Error(`${sabotage.name}: found ${count} times in src/${sabotage.file}, must be once`);
+    writeFileSync(path, source.replace(sabotage.from, () => sabotage.to));
+    const { code, output } = await run(folder, ["test/sim/main.ts", "--seeds", seeds, "--first"]);
+    const [, seed, rule] = /^seed (\d+): \[([^\]]*)\]/m.exec(output) ?? [];
+    if (seed !== undefined) return { caught: true, seed: Number(seed), by: rule ?? "" };
+    // A world that never ends, or cannot even begin, has been noticed too; which of them is told.
+    if (code === "timeout") return { caught: true, seed: undefined, by: "it hangs" };
+    if (code !== 0) throw new Error(`${sabotage.name}: the simulation did not run:\n${output.slice(-2000)}`);
+    return { caught: false, seed: undefined, by: "" };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function run(cwd: string, args: string[]): Promise<{ code: number | "timeout"; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, 240_000);
+    child.on("error", reject);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code: late ? "timeout" : (code ?? 1), output });
+    });
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({
+    options: { seeds: { type: "string", default: "1..300" }, only: { type: "string" }, at: { type: "string", default: "2" } },
+  });
+  const { only } = values;
+  const chosen = sabotages.filter((sabotage) => only === undefined || sabotage.name.includes(only));
+  const queue = [...chosen];
+  let missed = 0;
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const trial = await tryOut(next, values.seeds);
+      if (!trial.caught) missed++;
+      const found = trial.caught ? `caught by seed ${trial.seed ?? "-"} (${trial.by})` : "MISSED";
+      console.log(`${next.name.padEnd(64)} ${found}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(values.at) }, worker));
+  console.log(`${chosen.length} planted, ${chosen.length - missed} caught, ${missed} missed`);
+  process.exitCode = missed > 0 ? 1 : 0;
+}
