@@ -103,10 +103,13 @@ export function createConversation(options: ConversationOptions): HeldConversati
   const publish = (settled: boolean): void => {
     const now = clock.now();
     if (!settled && now - shownAt < catchUpEvery) return;
-    // A frame that does not come (the tab was hidden meanwhile) is not waited for.
-    if (scheduledAt !== undefined && now - scheduledAt < catchUpEvery) return;
-    scheduledAt = now;
-    clock.frame(flush);
+    if (scheduledAt === undefined) {
+      scheduledAt = now;
+      clock.frame(flush);
+      return;
+    }
+    // A frame that does not come (the tab was hidden meanwhile) is not waited for (B30).
+    if (now - scheduledAt >= catchUpEvery) flush();
   };
 
   const replica = createReplica({

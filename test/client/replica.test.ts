@@ -1,4 +1,5 @@
 // Proves that a replica ends up equal to the log whatever happens to its frames, and is the fold of a beginning of it on the way.
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { createReplica, type Replica } from "../../src/client/replica.ts";
@@ -22,7 +23,8 @@ function serverOf(log: readonly Event[], cut: () => number) {
       seq = end;
     }
   };
-  let head = 0;
+  // A conversation that can be opened has been created.
+  let head = 1;
   return {
     queue,
     head: () => head,
@@ -47,7 +49,8 @@ const comparable = ({ mismatches: _, more: __, ...state }: Conversation): unknow
 
 type Fault = "pass" | "drop" | "double" | "later";
 const aRun = fc.record({
-  log: aLog,
+  // A deleted conversation cannot be opened: there is nothing to converge to.
+  log: aLog.map((log) => log.filter((event) => event.kind !== "conversation.deleted")),
   cuts: fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 20 }),
   writes: fc.array(fc.nat({ max: 6 }), { maxLength: 30 }),
   faults: fc.array(fc.constantFrom<Fault>("pass", "pass", "pass", "drop", "double", "later"), { maxLength: 80 }),
@@ -65,8 +68,8 @@ test("CL2 B09 frames split, doubled, lost and late: every state is a beginning o
         open: (item) => server.open(item.seq),
         changed() {
           const state = replica.state();
-          const same = JSON.stringify(comparable(state)) === JSON.stringify(comparable(fold(log, state.seq)));
-          if (!same) wrong.push(state.seq);
+          if (state.seq === 0) return;
+          if (!isDeepStrictEqual(comparable(state), comparable(fold(log, state.seq)))) wrong.push(state.seq);
         },
       });
       replica.opening();
@@ -98,7 +101,7 @@ test("CL2 B09 frames split, doubled, lost and late: every state is a beginning o
       }
       expect(wrong).toEqual([]);
       expect(replica.counts().mismatches).toBe(0);
-      expect(["live", "gone"]).toContain(replica.status());
+      expect(replica.status()).toBe("live");
       expect(comparable(replica.state())).toEqual(comparable(fold(log, log.length)));
     }),
     { numRuns: 1500 },

@@ -206,8 +206,12 @@ describe.concurrent("frames that break the rules", () => {
       4410: frame({ payload: JSON.stringify({ type: "auth.logout", id: "out" }) }),
       4429: fragments(...Array.from({ length: 500 }, () => ({ opcode: 9, payload: "x" }))),
     };
+    const behind = Array.from({ length: 500 }, () => ({ payload: ping }));
+    const cases: [string, Buffer][] = Object.entries(reasons);
+    // The server is no longer reading when it decides to close: so much waits behind.
+    cases.push(["4410", Buffer.concat([reasons[4410] ?? Buffer.alloc(0), fragments(...behind)])]);
     const found = await Promise.all(
-      Object.entries(reasons).map(async ([expected, bytes]) => {
+      cases.map(async ([expected, bytes]) => {
         const raw = await Raw.connect(scene.url);
         raw.polite = false;
         raw.write(bytes);
@@ -218,7 +222,7 @@ describe.concurrent("frames that break the rules", () => {
         return { expected, code: String(code), late: (raw.endedAt ?? 0) - (raw.closedAt ?? 0) > 5000 };
       }),
     );
-    expect(found).toEqual(Object.keys(reasons).map((code) => ({ expected: code, code, late: false })));
+    expect(found).toEqual(cases.map(([code]) => ({ expected: code, code, late: false })));
   });
 
   test("HS07 SO1 a first frame of 16 KiB is read, one of a byte more is 1009 and nothing of it is done", async () => {

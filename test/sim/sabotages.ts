@@ -108,8 +108,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: "a reaction that is there is added again",
     file: "domain/decide.ts",
-    from: "if (users.includes(context.user) === on) {",
-    to: "if (!on && !users.includes(context.user)) {",
+    from: "if (users.includes(context.user) === on) return {",
+    to: "if (!on && !users.includes(context.user)) return {",
   },
   {
     name: "an edit goes under the message that it edits",
