@@ -1,5 +1,5 @@
 // A client in one page: streams a reply into the terminal and goes on by cursor after every loss of the connection.
-//   node examples/talk.ts "a long answer" [http://127.0.0.1:8787]
+//   npm run talk -- "a long answer" [http://127.0.0.1:8787]
 const [text = "hello", base = "http://127.0.0.1:8787"] = process.argv.slice(2);
 const url = `${base.replace(/^http/, "ws")}/api/v1/async/chatbot`;
 const [conversation, message, command] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];

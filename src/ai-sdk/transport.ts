@@ -6,6 +6,7 @@ import {
   type Client,
   type ConversationHandle,
   type Message,
+  type Readable,
   type SentPart,
 } from "../client/index.ts";
 import { createChunker } from "./chunks.ts";
@@ -27,9 +28,26 @@ export function throughlineTransport({ client }: { readonly client: Client }): T
   /** Edited messages keep their id in the UI; on the wire they are others. By chat and id. */
   const replaced = new Map<string, string>();
 
+  /** Waits for what may come; rejects when the signal is aborted, or when nothing will come any more. */
+  const waitFor = async <T, R>(
+    cell: Readable<T>,
+    found: (value: T) => R | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<R> => {
+    const done = new AbortController();
+    const either = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
+    const lost = until(client.connection, () => hopeless(client), either).then((text) =>
+      Promise.reject(new Error(text)),
+    );
+    try {
+      return await Promise.race([until(cell, found, either), lost]);
+    } finally {
+      done.abort();
+    }
+  };
   const userOf = async (signal: AbortSignal | undefined): Promise<string> => {
     client.connect();
-    return until(client.person, (person) => person?.id, signal);
+    return waitFor(client.person, (person) => person?.id, signal);
   };
   const open = async (chatId: string, signal?: AbortSignal): Promise<ConversationHandle> =>
     client.conversation(await uuidFor([await userOf(signal)], chatId));
@@ -92,7 +110,7 @@ export function throughlineTransport({ client }: { readonly client: Client }): T
 
   /** Waits until what is known here is what the server has. */
   const settled = (conversation: ConversationHandle, signal: AbortSignal | undefined): Promise<string> =>
-    until(
+    waitFor(
       conversation,
       ({ status }) => (status === "live" || status === "new" || status === "gone" ? status : undefined),
       signal,

@@ -78,6 +78,8 @@ export function createClient(options: ClientOptions): Client {
   const signIn = createSignIn({ environment, name, token: options.token, guest: options.guest ?? false });
   const drafts = createDrafts(environment.local, name);
   const person = createCell<Person | undefined>(signIn.person());
+  /** Whose things are held here; outlives a sign-out. */
+  let holder = person.getSnapshot()?.id;
   let online = false;
   let frameBytes = defaultLimits.frameBytes;
 
@@ -125,16 +127,18 @@ export function createClient(options: ClientOptions): Client {
     watched: () => start(),
   });
 
+  const forget = (): void => {
+    requests.giveUp(reject("unauthorized"));
+    reading.reset();
+    list.reset();
+  };
   const welcomed = (ack: Ack): void => {
     const before = person.getSnapshot();
     const now = signIn.welcomed(ack);
     frameBytes = numberOf(objectOf(ack, "limits"), "frameBytes") ?? frameBytes;
-    if (before !== undefined && before.id !== now.id) {
-      // Nothing of one person may be shown to, or sent as, another.
-      requests.giveUp(reject("unauthorized"));
-      reading.reset();
-      list.reset();
-    }
+    // Nothing of one person may be shown to, or sent as, another.
+    if (holder !== undefined && holder !== now.id) forget();
+    holder = now.id;
     online = true;
     if (before?.id !== now.id || before.name !== now.name) person.set(now);
     // `send` of the connection reaches the new socket from here on.
@@ -236,6 +240,9 @@ export function createClient(options: ClientOptions): Client {
       if (online) await requests.send({ type: "auth.logout", id: uuid(), ...all });
       signIn.signedOut();
       connection.signOut();
+      // A person who leaves on purpose leaves nothing on the screen.
+      forget();
+      person.set(undefined);
     },
     close() {
       connection.close();

@@ -74,7 +74,7 @@ const systemClock: Clock = {
   },
   frame(fn) {
     // A hidden tab draws nothing: what waited for a frame would wait until somebody looks (B30).
-    if (typeof requestAnimationFrame === "function" && document.visibilityState === "visible") {
+    if (typeof document !== "undefined" && document.visibilityState === "visible") {
       requestAnimationFrame(() => fn());
     } else queueMicrotask(fn);
   },
@@ -187,7 +187,7 @@ export function createEnvironment(name: string, options: EnvironmentOptions): En
     clock,
     random,
     uuid: () => uuidAt(clock.now(), random, ids++),
-    webSocket: options.webSocket ?? WebSocket,
+    webSocket: options.webSocket ?? globalThis.WebSocket,
     local: storage?.local ?? pageLocal(),
     outbox: storage?.outbox ?? (typeof indexedDB === "undefined" ? memoryStore() : indexedDbStore(name)),
     tabs: pageTabs(name),

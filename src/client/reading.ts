@@ -148,9 +148,10 @@ export function createReading(options: {
       if (frame.type === "ack" || conversation === undefined) return;
       const slot = slots.get(conversation);
       if (slot === undefined) return;
-      if (frame.error.code === "not_found") return slot.held.replica.missing();
-      // Refused for now (too many at once, too fast): asked again a little later.
-      environment.clock.after(frame.error.retryAfterMs ?? 1000, () => {
+      const { code, retryable, retryAfterMs } = frame.error;
+      // Refused for now (too fast, too many at once): asked again a little later.
+      if (!retryable && code !== "too_large") return slot.held.replica.missing();
+      environment.clock.after(retryAfterMs ?? 1000, () => {
         if (slot.open && options.isOnline()) sendOpen(slot.held.replica.wanted());
       });
       return undefined;

@@ -15,7 +15,7 @@ export type ReplicaOptions = {
   readonly changed: (settled: boolean) => void;
 };
 
-export type ReplicaCounts = { readonly gaps: number; readonly mismatches: number; readonly snapshots: number };
+type ReplicaCounts = { readonly gaps: number; readonly mismatches: number; readonly snapshots: number };
 
 export type Replica = {
   state(): Conversation;
@@ -126,8 +126,7 @@ export function createReplica({ id, open, changed }: ReplicaOptions): Replica {
       if (frame.type === "live") {
         epoch = frame.epoch ?? epoch;
         // The end of a catch-up that this copy did not get whole.
-        if (snapshotWanted) return undefined;
-        if (frame.seq > state.seq) return reopen();
+        if (snapshotWanted || frame.seq > state.seq) return reopen();
         reopened = false;
         known = true;
         status = state.deleted ? "gone" : "live";

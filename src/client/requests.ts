@@ -78,6 +78,6 @@ export function createRequests(transmit: (text: string) => boolean, frameBytes: 
 }
 
 /** A rejection as it came; a code of a newer server is kept, its sentence is what a person needs. */
-export function rejectionOf(error: FrameOf<"error">["error"]): Rejection {
+function rejectionOf(error: FrameOf<"error">["error"]): Rejection {
   return { ...error, code: error.code as ErrorCode };
 }

@@ -15,7 +15,7 @@ const ClientContext = createContext<Client | undefined>(undefined);
 
 /** Gives a client to all hooks below. The client outlives the component: whoever made it closes it. */
 export function ThroughlineProvider(props: { readonly client: Client; readonly children?: ReactNode }): ReactNode {
-  return createElement(ClientContext, { value: props.client }, props.children);
+  return createElement(ClientContext.Provider, { value: props.client }, props.children);
 }
 
 /** The client of the provider above. */
