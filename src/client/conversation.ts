@@ -184,9 +184,7 @@ export function createConversation(options: ConversationOptions): HeldConversati
         await request({ type: "turn.stop", id: uuid(), conversation: id, turn: turn.turn });
         return;
       }
-      const going = outbox.items
-        .getSnapshot()
-        .find((item) => item.conversation === id && (item.status === "sending" || item.status === "sent"));
+      const going = outbox.items.getSnapshot().find((item) => item.conversation === id && item.status !== "failed");
       stopWanted = going?.message;
     },
     retry(reply) {

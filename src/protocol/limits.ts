@@ -28,9 +28,9 @@ export const defaultLimits: Limits = {
   authBytes: 16 * 1024,
   depth: 32,
   nodes: 10_000,
-  textLength: 100_000,
+  textLength: 131_072,
   titleLength: 200,
   parts: 32,
-  openConversations: 32,
+  openConversations: 256,
   reactions: 20,
 };
