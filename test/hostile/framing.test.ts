@@ -34,13 +34,14 @@ const ping = JSON.stringify({ type: "ping", id: "p" });
 const fragments = (...shapes: readonly FrameShape[]): Buffer => Buffer.concat(shapes.map((shape) => frame(shape)));
 
 describe.concurrent("frames that break the rules", () => {
-  test("FR01 an unmasked frame, a reserved bit, an opcode that is none: 1002", async () => {
+  test("SO9 FR01 an unmasked frame, a reserved bit, an opcode that is none: 1002", async () => {
     const cases: Record<string, Buffer> = {
       unmasked: frame({ payload: ping, masked: false }),
       "unmasked, empty": frame({ masked: false }),
     };
     for (let rsv = 1; rsv < 8; rsv++) cases[`rsv ${rsv}`] = frame({ payload: ping, rsv });
-    for (const opcode of [3, 4, 5, 6, 7, 11, 12, 13, 14, 15]) cases[`opcode ${opcode}`] = frame({ payload: ping, opcode });
+    for (const opcode of [3, 4, 5, 6, 7, 11, 12, 13, 14, 15])
+      cases[`opcode ${opcode}`] = frame({ payload: ping, opcode });
     expect(await codesOf(cases)).toEqual(all(cases, 1002));
   });
 
@@ -94,9 +95,7 @@ describe.concurrent("frames that break the rules", () => {
 
   test("FR04 more fragments than a message may have: 1008, also of empty ones", async () => {
     const many = (payload: string): Buffer =>
-      fragments(
-        ...Array.from({ length: 1100 }, (_, i) => ({ opcode: i === 0 ? 1 : 0, fin: false, payload })),
-      );
+      fragments(...Array.from({ length: 1100 }, (_, i) => ({ opcode: i === 0 ? 1 : 0, fin: false, payload })));
     const cases = { "of one byte": many("x"), empty: many("") };
     expect(await codesOf(cases)).toEqual(all(cases, 1008));
   });
@@ -190,14 +189,15 @@ describe.concurrent("frames that break the rules", () => {
     const cases: Record<string, Buffer> = {
       "one byte": frame({ opcode: 8, payload: Buffer.from([3]) }),
     };
-    for (const code of [0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65_535]) cases[String(code)] = closing(code);
+    for (const code of [0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65_535])
+      cases[String(code)] = closing(code);
     expect(await codesOf(cases)).toEqual(all(cases, 1002));
     const good = Object.fromEntries([1000, 1001, 3000, 4999].map((code) => [String(code), closing(code, "bye")]));
     expect(await codesOf(good)).toEqual(Object.fromEntries(Object.keys(good).map((code) => [code, Number(code)])));
     expect(await codeAfter(frame({ opcode: 8 }))).toBe(1005);
   });
 
-  test("FR16 a peer that never answers a close frame is gone within 5 s", async () => {
+  test("SO10 FR16 a peer that never answers a close frame is gone within 5 s", async () => {
     const reasons: Record<string, Buffer> = {
       1002: frame({ opcode: 3 }),
       1003: frame({ opcode: 2 }),
@@ -240,7 +240,7 @@ describe.concurrent("frames that break the rules", () => {
     expect(refused?.answers).toEqual([]);
   });
 
-  test("HS10 HS12 thousands of headers, 32 KiB of them, names that name a prototype: a status, never an end", async () => {
+  test("HT4 HS10 HS12 thousands of headers, 32 KiB of them, names that name a prototype: a status, never an end", async () => {
     const statusOf = async (more: readonly string[]): Promise<number> => {
       const raw = new Raw(scene.url);
       raw.write(upgradeRequest(more));
@@ -296,80 +296,91 @@ describe.concurrent("frames that break the rules", () => {
       await raw.until(() => raw.head !== undefined, "the upgrade");
       raw.write(bytes.subarray(cut));
       await raw.until(() => raw.answers.length === 2, `both answers, cut at ${cut}`);
-      expect(raw.answers.map(({ type, id }) => [type, id])).toEqual([["ack", "auth"], ["ack", "p"]]);
+      expect(raw.answers.map(({ type, id }) => [type, id])).toEqual([
+        ["ack", "auth"],
+        ["ack", "p"],
+      ]);
       raw.cut();
     }
   });
 
-  test("HS13 fifty peers that send one byte of a header a second, or none, are closed within 12 s", { timeout: 40_000 }, async () => {
-    const began = performance.now();
-    const slow = Array.from({ length: 50 }, () => new Raw(scene.url));
-    const bytes = upgradeRequest();
-    for (const [i, raw] of slow.entries()) if (i >= 10) raw.write(bytes.slice(0, i % 5));
-    let second = 0;
-    while (slow.some((raw) => raw.endedAt === undefined) && performance.now() - began < 20_000) {
-      await sleep(1000);
-      second++;
-      for (const [i, raw] of slow.entries()) {
-        if (i >= 10 && raw.endedAt === undefined) raw.write(bytes.slice((i % 5) + second - 1, (i % 5) + second));
+  test(
+    "HS13 fifty peers that send one byte of a header a second, or none, are closed within 12 s",
+    { timeout: 40_000 },
+    async () => {
+      const began = performance.now();
+      const slow = Array.from({ length: 50 }, () => new Raw(scene.url));
+      const bytes = upgradeRequest();
+      for (const [i, raw] of slow.entries()) if (i >= 10) raw.write(bytes.slice(0, i % 5));
+      let second = 0;
+      while (slow.some((raw) => raw.endedAt === undefined) && performance.now() - began < 20_000) {
+        await sleep(1000);
+        second++;
+        for (const [i, raw] of slow.entries()) {
+          if (i >= 10 && raw.endedAt === undefined) raw.write(bytes.slice((i % 5) + second - 1, (i % 5) + second));
+        }
       }
-    }
-    const latest = Math.max(...slow.map((raw) => (raw.endedAt ?? Infinity) - began));
-    // Half a second for the machine.
-    expect(latest).toBeLessThan(12_500);
-    expect(slow.filter((raw) => raw.status === 101)).toEqual([]);
-  });
+      const latest = Math.max(...slow.map((raw) => (raw.endedAt ?? Infinity) - began));
+      // Ten seconds, found out at most two later, and one for a busy machine.
+      expect(latest).toBeLessThan(13_000);
+      expect(slow.filter((raw) => raw.status === 101)).toEqual([]);
+    },
+  );
 
-  test("FR17 a session cut at every byte: what was answered is there, the frame cut in two has done nothing", { timeout: 60_000 }, async () => {
-    const owner = await Raw.connect(scene.url, { auth: false });
-    const { session } = await owner.ask({ type: "auth", id: "auth", guest: true });
-    const { token } = session as { token: string };
-    /** The bytes of the session, and where each frame of it ends. */
-    const record = (conversation: string): { bytes: Buffer; ends: number[] } => {
-      const commands = [
-        { type: "auth", id: "1", session: token },
-        { type: "conversation.create", id: `2${conversation}`, conversation },
-        { type: "conversation.update", id: `3${conversation}`, conversation, title: "after" },
-      ];
-      const parts = [
-        Buffer.from(upgradeRequest()),
-        ...commands.map((command) => frame({ payload: JSON.stringify(command) })),
-        closing(1000),
-      ];
-      const ends = parts.map((_, i) => Buffer.concat(parts.slice(0, i + 1)).length);
-      return { bytes: Buffer.concat(parts), ends };
-    };
-    const { ends, bytes } = record(crypto.randomUUID());
-    const [, , created = 0, updated = 0] = ends;
-    const conversations = Array.from({ length: bytes.length }, () => crypto.randomUUID());
-    const whole = (at: number): number => ends.slice(1, 4).filter((end) => end <= at).length;
-    let next = 0;
-    const cutOne = async (at: number): Promise<void> => {
-      const raw = new Raw(scene.url);
-      raw.write(record(conversations[at] ?? "").bytes.subarray(0, at));
-      await raw.until(() => raw.answers.length >= whole(at), `${whole(at)} answers before the cut at ${at}`);
-      if (at % 2 === 0) raw.cut();
-      else {
-        raw.socket.end();
-        await raw.ended();
+  test(
+    "FR17 a session cut at every byte: what was answered is there, the frame cut in two has done nothing",
+    { timeout: 60_000 },
+    async () => {
+      const owner = await Raw.connect(scene.url, { auth: false });
+      const { session } = await owner.ask({ type: "auth", id: "auth", guest: true });
+      const { token } = session as { token: string };
+      /** The bytes of the session, and where each frame of it ends. */
+      const record = (conversation: string): { bytes: Buffer; ends: number[] } => {
+        const commands = [
+          { type: "auth", id: "1", session: token },
+          { type: "conversation.create", id: `2${conversation}`, conversation },
+          { type: "conversation.update", id: `3${conversation}`, conversation, title: "after" },
+        ];
+        const parts = [
+          Buffer.from(upgradeRequest()),
+          ...commands.map((command) => frame({ payload: JSON.stringify(command) })),
+          closing(1000),
+        ];
+        const ends = parts.map((_, i) => Buffer.concat(parts.slice(0, i + 1)).length);
+        return { bytes: Buffer.concat(parts), ends };
+      };
+      const { ends, bytes } = record(crypto.randomUUID());
+      const [, , created = 0, updated = 0] = ends;
+      const conversations = Array.from({ length: bytes.length }, () => crypto.randomUUID());
+      const whole = (at: number): number => ends.slice(1, 4).filter((end) => end <= at).length;
+      let next = 0;
+      const cutOne = async (at: number): Promise<void> => {
+        const raw = new Raw(scene.url);
+        raw.write(record(conversations[at] ?? "").bytes.subarray(0, at));
+        await raw.until(() => raw.answers.length >= whole(at), `${whole(at)} answers before the cut at ${at}`);
+        if (at % 2 === 0) raw.cut();
+        else {
+          raw.socket.end();
+          await raw.ended();
+        }
+        expect(raw.problems).toEqual([]);
+      };
+      const lane = async (): Promise<void> => {
+        for (let at = next++; at < bytes.length; at = next++) await cutOne(at);
+      };
+      await Promise.all(Array.from({ length: 12 }, lane));
+      const titles = new Map<string, unknown>();
+      for (let cursor: unknown, page = 0; page === 0 || cursor !== undefined; page++) {
+        const more = cursor === undefined ? {} : { cursor };
+        const listed = await owner.ask({ type: "conversation.list", id: `list${page}`, limit: 100, ...more });
+        for (const row of listed["conversations"] as { id: string; title?: string }[]) titles.set(row.id, row.title);
+        cursor = listed["cursor"];
       }
-      expect(raw.problems).toEqual([]);
-    };
-    const lane = async (): Promise<void> => {
-      for (let at = next++; at < bytes.length; at = next++) await cutOne(at);
-    };
-    await Promise.all(Array.from({ length: 12 }, lane));
-    const titles = new Map<string, unknown>();
-    for (let cursor: unknown, page = 0; page === 0 || cursor !== undefined; page++) {
-      const more = cursor === undefined ? {} : { cursor };
-      const listed = await owner.ask({ type: "conversation.list", id: `list${page}`, limit: 100, ...more });
-      for (const row of listed["conversations"] as { id: string; title?: string }[]) titles.set(row.id, row.title);
-      cursor = listed["cursor"];
-    }
-    const found = conversations.map((id) => (titles.has(id) ? (titles.get(id) === "after" ? 2 : 1) : 0));
-    expect(found).toEqual(conversations.map((_, at) => (at >= updated ? 2 : at >= created ? 1 : 0)));
-    owner.cut();
-  });
+      const found = conversations.map((id) => (titles.has(id) ? (titles.get(id) === "after" ? 2 : 1) : 0));
+      expect(found).toEqual(conversations.map((_, at) => (at >= updated ? 2 : at >= created ? 1 : 0)));
+      owner.cut();
+    },
+  );
 });
 
 describe("what hostile peers may cost", () => {
@@ -383,7 +394,8 @@ describe("what hostile peers may cost", () => {
     const began = performance.now();
     for (let round = 0; round < 5; round++) {
       const codes = await codesOf(cases);
-      for (const [name, code] of Object.entries(codes)) expect([name, [1002, 1009]]).toEqual([name, expect.arrayContaining([code])]);
+      for (const [name, code] of Object.entries(codes))
+        expect([name, [1002, 1009]]).toEqual([name, expect.arrayContaining([code])]);
     }
     expect(performance.now() - began).toBeLessThan(10_000);
     // 70 claims of a gigabyte and more.

@@ -14,7 +14,6 @@ const uuid = (): string => crypto.randomUUID();
 async function answersOf(raw: Raw, texts: readonly string[]): Promise<Answer[]> {
   const last = uuid();
   const from = raw.answers.length;
-  // In portions, so that a wall of answers is read while it is made.
   for (const text of [...texts, JSON.stringify({ type: "ping", id: last })]) raw.write(frame({ payload: text }));
   const found = (): Answer[] => raw.answers.slice(from).filter(({ type }) => type === "ack" || type === "error");
   await raw.until(() => found().at(-1)?.id === last || raw.endedAt !== undefined, "the last answer", 25_000);
@@ -45,7 +44,8 @@ async function belongings(raw: Raw, { conversation }: Aim): Promise<string> {
 
 const codes = new Set(Object.keys(errorCodes));
 const isClean = (answer: Answer): boolean =>
-  answer.type === "ack" || (answer.error !== undefined && answer.error.code !== "internal" && codes.has(answer.error.code));
+  answer.type === "ack" ||
+  (answer.error !== undefined && answer.error.code !== "internal" && codes.has(answer.error.code));
 
 describe.concurrent("commands that are wrong", () => {
   test("JS07 the table of fields has every field of every command", () => {
@@ -65,12 +65,14 @@ describe.concurrent("commands that are wrong", () => {
         if (kind.optional !== true) wrong.push(without);
         return wrong.map((command) => ({ field, command, text: objectText(command) }));
       });
-      const answers = await answersOf(raw, cases.map(({ text }) => text));
+      const answers = await answersOf(
+        raw,
+        cases.map(({ text }) => text),
+      );
       const bad = cases.flatMap(({ field, command, text }, i) => {
         const { type, id, error } = answers[i] ?? { type: "nothing" };
-        // The text that is too long for a part is too_large, by its own rule; here texts are longer than any field but that.
         const named = error?.field === field || error?.field?.startsWith(`${field}.`) === true;
-        const answered = field === "id" || `${JSON.stringify(id)}` === command["id"];
+        const answered = field === "id" || JSON.stringify(id) === command["id"];
         const good = type === "error" && error?.code === "invalid" && named && answered;
         return good ? [] : [`${text.slice(0, 200)} -> ${JSON.stringify(answers[i]).slice(0, 200)}`];
       });
@@ -94,7 +96,7 @@ describe.concurrent("commands that are wrong", () => {
     for (let from = 0; from < rubbish.length; from += 10) {
       const raw = await Raw.connect(scene.url);
       const answers = await answersOf(raw, rubbish.slice(from, from + 9));
-      expect(answers.map(({ type, error }) => [type, error?.code])).toEqual(Array(9).fill(["error", "invalid"]));
+      expect(answers.map(({ type, error }) => `${type} ${error?.code}`)).toEqual(Array(9).fill("error invalid"));
       // A wrong field is no rubbish: any number of those may come.
       const wrong = await answersOf(raw, Array(50).fill('{"type":"ping"}'));
       expect(wrong.every(({ error }) => error?.code === "invalid")).toBe(true);
@@ -108,8 +110,19 @@ describe.concurrent("commands that are wrong", () => {
 
   test("JS08 fields that nobody knows are ignored, whatever they are", async () => {
     const raw = await Raw.connect(scene.url);
-    const more = ['"x":1', '"x":{"y":[1,2,{"z":null}]}', '"":""', '"ID":"other"', '"x":1e400', '"type ":"auth"', '"toString":1'];
-    const answers = await answersOf(raw, more.map((field, i) => `{"type":"ping","id":"${i}",${field}}`));
+    const more = [
+      '"x":1',
+      '"x":{"y":[1,2,{"z":null}]}',
+      '"":""',
+      '"ID":"other"',
+      '"x":1e400',
+      '"type ":"auth"',
+      '"toString":1',
+    ];
+    const answers = await answersOf(
+      raw,
+      more.map((field, i) => `{"type":"ping","id":"${i}",${field}}`),
+    );
     expect(answers.map(({ type, id }) => [type, id])).toEqual(more.map((_, i) => ["ack", String(i)]));
     raw.cut();
   });
@@ -122,7 +135,7 @@ describe.concurrent("commands that are wrong", () => {
       "[".repeat(262_000),
       deep("[", "]", 30_000),
       inside(deep("[", "]", 32)),
-      inside(deep('{"a":', "}", 1).replace("}", "1}").length > 0 ? `${'{"a":'.repeat(40)}1${"}".repeat(40)}` : ""),
+      inside(`${'{"a":'.repeat(40)}1${"}".repeat(40)}`),
       inside(`[${"1,".repeat(10_001)}1]`),
       inside(`[${"{},".repeat(10_001)}{}]`),
       `{${Array.from({ length: 10_002 }, (_, i) => `"k${i}":1`).join(",")}}`,
@@ -133,19 +146,33 @@ describe.concurrent("commands that are wrong", () => {
     const answers = await answersOf(raw, hostile);
     expect(answers.map(({ error }) => error?.code)).toEqual(hostile.map(() => "invalid"));
     expect(performance.now() - began).toBeLessThan(5000);
-    const [within, quoted] = await answersOf(raw, [inside(deep("[", "]", 31)), inside(JSON.stringify("[{".repeat(9000)))]);
+    const [within, quoted] = await answersOf(raw, [
+      inside(deep("[", "]", 31)),
+      inside(JSON.stringify("[{".repeat(9000))),
+    ]);
     expect([within?.type, quoted?.type]).toEqual(["ack", "ack"]);
     raw.cut();
   });
 
   test("JS03 a key that reaches a prototype is refused at any depth and in any spelling, and none was reached", async () => {
-    const keys = ['"__proto__"', '"constructor"', '"prototype"', '"\\u005f_proto__"', '"__pr\\u006fto__"', '"c\\u006Fnstructor"'];
+    const keys = [
+      '"__proto__"',
+      '"constructor"',
+      '"prototype"',
+      '"\\u005f_proto__"',
+      '"__pr\\u006fto__"',
+      '"c\\u006Fnstructor"',
+    ];
     const poison = '{"title":"poisoned","everywhere":true,"archived":true,"prototype":{"title":"poisoned"}}';
     for (const key of keys) {
       const raw = await Raw.connect(scene.url);
       const conversation = uuid();
       const own = `"type":"conversation.create","id":"${uuid()}","conversation":"${conversation}"`;
-      const hostile = [`{${own},${key}:${poison}}`, `{${own},"x":{${key}:${poison}}}`, `{${own},"x":[[{"y":{${key}:1}}]]}`];
+      const hostile = [
+        `{${own},${key}:${poison}}`,
+        `{${own},"x":{${key}:${poison}}}`,
+        `{${own},"x":[[{"y":{${key}:1}}]]}`,
+      ];
       const answers = await answersOf(raw, hostile);
       expect(answers.map(({ error }) => error?.code)).toEqual(["invalid", "invalid", "invalid"]);
       // Had any prototype been reached, a command without a title would have one now.
@@ -181,7 +208,7 @@ describe.concurrent("commands that are wrong", () => {
     raw.cut();
   });
 
-  test("JS12 cursors, queries and ids made to break what is behind them are answered as any other, never internal", async () => {
+  test("SO11 JS12 cursors, queries and ids made to break what is behind them are answered as any other, never internal", async () => {
     const { raw, aim } = await furnished();
     const before = await belongings(raw, aim);
     const nasty = [
@@ -204,13 +231,15 @@ describe.concurrent("commands that are wrong", () => {
       .flatMap((type) => {
         const nowhere = { conversation: uuid(), message: uuid(), reply: uuid(), turn: uuid() };
         return [example(type, nowhere), example(type, { ...nowhere, conversation: aim.conversation })]
-          .filter((_, i) => i === 0 || !/^conversation\./.test(type))
+          .filter((_, i) => i === 0 || !type.startsWith("conversation."))
           .map(objectText);
       });
     const texts = [...lists.map((command) => JSON.stringify({ id: uuid(), ...command })), ...stray];
     const answers = await answersOf(raw, texts);
     expect(texts.filter((_, i) => !isClean(answers[i] ?? { type: "nothing" }))).toEqual([]);
-    expect(answers.slice(lists.length).filter(({ type, error }) => type !== "ack" && error?.code !== "not_found")).toEqual([]);
+    expect(
+      answers.slice(lists.length).filter(({ type, error }) => type !== "ack" && error?.code !== "not_found"),
+    ).toEqual([]);
     expect(await belongings(raw, aim)).toBe(before);
     raw.cut();
   });
@@ -223,7 +252,9 @@ describe.concurrent("commands that are wrong", () => {
     const parts = [{ type: "text", text: "{{chars=20}}" }];
     const command = { type: "message.send", id, conversation, message, parts };
     const sockets = [raw, ...others];
-    const answers = (await Promise.all(sockets.map((one) => answersOf(one, Array(5).fill(JSON.stringify(command)))))).flat();
+    const answers = (
+      await Promise.all(sockets.map((one) => answersOf(one, Array(5).fill(JSON.stringify(command)))))
+    ).flat();
     expect(answers.length).toBe(50);
     expect(answers[0]?.type).toBe("ack");
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
@@ -231,8 +262,15 @@ describe.concurrent("commands that are wrong", () => {
     expect((history["messages"] as { role: string }[]).map(({ role }) => role)).toEqual(["user", "assistant"]);
     // The same fields in another order, and fields that nobody knows, are the same content.
     const turned = { more: 1, parts, message, conversation, id, type: "message.send" };
-    const changed = [{ ...command, message: uuid() }, { ...command, parts: [{ type: "text", text: "other" }] }, { ...command, conversation: aim.conversation }];
-    const [again, ...conflicts] = await answersOf(raw, [turned, ...changed].map((one) => JSON.stringify(one)));
+    const changed = [
+      { ...command, message: uuid() },
+      { ...command, parts: [{ type: "text", text: "other" }] },
+      { ...command, conversation: aim.conversation },
+    ];
+    const [again, ...conflicts] = await answersOf(
+      raw,
+      [turned, ...changed].map((one) => JSON.stringify(one)),
+    );
     expect(again).toEqual(answers[0]);
     const update = { type: "conversation.update", id, conversation, title: "other" };
     conflicts.push(...(await answersOf(raw, [JSON.stringify(update)])));

@@ -65,7 +65,7 @@ export class Raw {
   endedAt: number | undefined;
   /** Answers a close frame, as a peer should. */
   polite = true;
-  #received = Buffer.alloc(0);
+  #received: Buffer = Buffer.alloc(0);
   readonly #wakes = new Set<() => void>();
 
   constructor(url: string) {

@@ -4,7 +4,7 @@ import { ServerProcess } from "../e2e/server-process.ts";
 import { Stranger } from "../e2e/stranger.ts";
 import { expectedText, startModelServer, type ModelServer } from "../support/model-server.ts";
 
-export type Health = { replies: number; pings: number; problems: string[]; p99: number; worst: number };
+type Health = { replies: number; pings: number; problems: string[]; p99: number; worst: number };
 
 const chars = 400;
 
