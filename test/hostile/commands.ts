@@ -98,7 +98,7 @@ const open: Kind = {
     '[{"conversation":"01890a5d-ac96-774b-bcce-b302099a8057","seq":"1"}]',
     '[{"conversation":"01890a5d-ac96-774b-bcce-b302099a8057","seq":1.5}]',
     '[{"conversation":"01890a5d-ac96-774b-bcce-b302099a8057","epoch":1}]',
-    `[${Array.from({ length: 33 }, () => '{"conversation":"01890a5d-ac96-774b-bcce-b302099a8057"}').join(",")}]`,
+    `[${Array.from({ length: 257 }, () => '{"conversation":"01890a5d-ac96-774b-bcce-b302099a8057"}').join(",")}]`,
   ],
   optional: true,
 };
