@@ -1,12 +1,9 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { localBus } from "../../src/adapters/embedded/bus.ts";
 import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
-import { createEngine, defaultEngineSettings } from "../../src/server/engine.ts";
-import type { Wire } from "../../src/server/wire.ts";
-import { counting, sendTo, Stage, until, words, type AnyEvent, type Frame } from "./talker.ts";
+import { counting, sendTo, Stage, startBare, until, words, type AnyEvent, type Frame } from "./talker.ts";
 
 let stage: Stage;
 beforeEach(() => void (stage = new Stage()));
@@ -15,29 +12,10 @@ afterEach(() => stage.end());
 test("LG8 ST08 a full disk: unavailable and no ack, reads go on, a running reply waits, and all heals without a restart", async () => {
   const file = join(stage.dataDir, "t.db");
   const store = openStore({ file, vault: plainVault, durability: "process", clock: systemClock, maxPages: 400 });
-  const nothing = (): undefined => undefined;
-  const journal = { info: nothing, warn: nothing, error: nothing };
-  const identity = { verify: () => Promise.reject(new Error()) };
-  const broken = (error: unknown): void => expect.fail(String(error));
-  const engine = createEngine(
-    { ...store, bus: localBus(), clock: systemClock, journal, model: counting(), identity },
-    { ...defaultEngineSettings, node: "n", broken },
-  );
-  await engine.start();
-  const frames: Frame[] = [];
-  const send: Wire["send"] = (frame) => void frames.push(JSON.parse(frame.toString()) as Frame);
-  const rest = {
-    buffered: () => 0,
-    pause: nothing,
-    resume: nothing,
-    ping: nothing,
-    close: nothing,
-    terminate: nothing,
-  };
-  const socket = engine.accept({ send, ...rest });
+  const { frames, text: say, end } = await startBare(store, counting());
   const ask = async (command: object): Promise<Frame> => {
     const id = crypto.randomUUID();
-    socket.text(JSON.stringify({ id, ...command }), 100);
+    say({ id, ...command });
     return until(() => frames.find((frame) => frame.id === id), "an answer");
   };
   await ask({ type: "auth", guest: true });
@@ -77,6 +55,5 @@ test("LG8 ST08 a full disk: unavailable and no ack, reads go on, a running reply
   await until(() => events().some((event) => event.kind === "turn.finished"), "the reply's end", 15_000);
   expect(text()).toBe(words(150));
   expect(events().at(-1)).toMatchObject({ kind: "turn.finished", status: "completed", length: words(150).length });
-  await engine.drain(0);
-  await store.close();
+  await end();
 });

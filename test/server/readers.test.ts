@@ -7,11 +7,10 @@ import { join } from "node:path";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { modelFrom } from "../../src/adapters/models/index.ts";
-import { createEngine, defaultEngineSettings } from "../../src/server/engine.ts";
 import { localBus } from "../../src/adapters/embedded/bus.ts";
 import type { PieceSource } from "../../src/server/committer.ts";
 import type { Wire } from "../../src/server/wire.ts";
-import { sendTo, Stage, until, words, type AnyEvent, type Frame } from "./talker.ts";
+import { sendTo, Stage, startBare, until, words, type AnyEvent, type Frame } from "./talker.ts";
 
 let stage: Stage;
 beforeEach(() => void (stage = new Stage()));
@@ -237,33 +236,10 @@ describe("readers", () => {
         }
       },
     });
-    const journal = { info: () => undefined, warn: () => undefined, error: () => undefined };
-    const parts = {
-      ...store,
-      bus: localBus(),
-      clock: systemClock,
-      journal,
-      model,
-      identity: { verify: () => Promise.reject(new Error()) },
-    };
-    const broken = (error: unknown): void => expect.fail(String(error));
-    const engine = createEngine(parts, { ...defaultEngineSettings, node: "n", broken });
-    await engine.start();
-    const nothing = (): undefined => undefined;
-    const frames: Frame[] = [];
-    const wire: Wire = {
-      send: (frame) => void frames.push(JSON.parse(frame.toString()) as Frame),
-      buffered: () => 0,
-      pause: nothing,
-      resume: nothing,
-      ping: nothing,
-      close: nothing,
-      terminate: nothing,
-    };
-    const socket = engine.accept(wire);
+    const { text: say, end } = await startBare(store, model);
     const conversation = uuid();
-    socket.text(JSON.stringify({ type: "auth", id: "a", guest: true }), 50);
-    socket.text(JSON.stringify({ id: "s", ...sendTo(conversation, "go") }), 200);
+    say({ type: "auth", id: "a", guest: true });
+    say({ id: "s", ...sendTo(conversation, "go") });
     const rows = async (): Promise<number> => (await store.log.entries(conversation, 0, 100_000)).entries.length;
     const { head } = await until(
       async () => {
@@ -283,8 +259,7 @@ describe("readers", () => {
       const whole = Array.from({ length: 3000 }, (_, i) => `word${i + 1} `).join("");
       expect(whole.startsWith(before) && before.endsWith(text)).toBe(true);
     }
-    await engine.drain(0);
-    await store.close();
+    await end();
   });
 
   test("BA4 PR07 a reply with 256 Ki characters waiting is not read until some are committed", async () => {

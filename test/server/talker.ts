@@ -5,6 +5,12 @@ import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket, type ClientOptions } from "ws";
+import { expect } from "vitest";
+import { localBus } from "../../src/adapters/embedded/bus.ts";
+import type { Store } from "../../src/adapters/embedded/store.ts";
+import { systemClock } from "../../src/server/clock.ts";
+import { createEngine, defaultEngineSettings } from "../../src/server/engine.ts";
+import type { Wire } from "../../src/server/wire.ts";
 import { modelFrom } from "../../src/adapters/models/index.ts";
 import { createHost, type Host, type HostOptions, type Model } from "../../src/host.ts";
 
@@ -128,6 +134,40 @@ export class Stage {
     for (const end of this.#ends.splice(0)) await end();
     rmSync(this.dataDir, { recursive: true, force: true });
   }
+}
+
+/** An engine on a store of the test's own, and one socket of it without a network. Frames are remembered. */
+export async function startBare(
+  store: Store,
+  model: Model,
+): Promise<{ frames: Frame[]; text: (frame: object) => void; end: () => Promise<void> }> {
+  const nothing = (): undefined => undefined;
+  const journal = { info: nothing, warn: nothing, error: nothing };
+  const identity = { verify: () => Promise.reject(new Error()) };
+  const engine = createEngine(
+    { ...store, bus: localBus(), clock: systemClock, journal, model, identity },
+    { ...defaultEngineSettings, node: "n", broken: (error) => expect.fail(String(error)) },
+  );
+  await engine.start();
+  const frames: Frame[] = [];
+  const send: Wire["send"] = (frame) => void frames.push(JSON.parse(frame.toString()) as Frame);
+  const rest = {
+    buffered: () => 0,
+    pause: nothing,
+    resume: nothing,
+    ping: nothing,
+    close: nothing,
+    terminate: nothing,
+  };
+  const socket = engine.accept({ send, ...rest });
+  return {
+    frames,
+    text: (frame) => socket.text(JSON.stringify(frame), 100),
+    async end() {
+      await engine.drain(0);
+      await store.close();
+    },
+  };
 }
 
 /** A model that counts: `N words every M ms` in the prompt. */
