@@ -161,6 +161,7 @@ export function createClient(options: ClientOptions): Client {
       case "live":
         return reading.received(frame);
       case "conversation":
+        if (frame.deleted !== true) reading.made(frame.conversation);
         return list.changed(frame);
       case "notice":
         if (frame.code === "token_expiring") void refresh();

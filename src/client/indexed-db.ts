@@ -60,7 +60,7 @@ export function indexedDbStore(name: string): OutboxStore {
       return items;
     },
     async put(item) {
-      await memory.put(item);
+      void memory.put(item);
       await transact("readwrite", async (store) => void (await settled(store.put(item))), nothing);
     },
     async update(id, change) {

@@ -17,6 +17,8 @@ export type Reading = {
   /** Reads a conversation until what waits for it is delivered. */
   hold(conversation: string): void;
   delivered(conversation: string): void;
+  /** The server has this conversation now: another device, or this one, has made it. */
+  made(conversation: string): void;
   /** Calls `fn` when the message is delivered. */
   afterDelivery(message: string, fn: () => void): void;
   refresh(): void;
@@ -110,6 +112,13 @@ export function createReading(options: {
     } else if (slot.held.gate() !== "busy") outbox.freed(id);
   };
 
+  const made = (conversation: string): void => {
+    const slot = slots.get(conversation);
+    if (slot?.open !== true || slot.held.replica.status() !== "new") return;
+    slot.held.replica.opening();
+    sendOpen(slot.held.replica.wanted());
+  };
+
   return {
     handle: (id) => slotOf(id).held.handle,
     opening() {
@@ -173,12 +182,10 @@ export function createReading(options: {
         afterwards.delete(message);
         fn();
       }
-      const slot = slots.get(conversation);
-      if (slot?.open !== true) return outbox.seen(conversation, Number.POSITIVE_INFINITY, () => false);
-      if (slot.held.replica.status() !== "new") return undefined;
-      slot.held.replica.opening();
-      return sendOpen(slot.held.replica.wanted());
+      if (slots.get(conversation)?.open !== true) outbox.seen(conversation, Number.POSITIVE_INFINITY, () => false);
+      made(conversation);
     },
+    made,
     afterDelivery: (message, fn) => void afterwards.set(message, fn),
     refresh() {
       for (const slot of slots.values()) slot.held.refresh();

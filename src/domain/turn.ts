@@ -167,7 +167,7 @@ export function compact(conversation: string, entries: readonly Entry[]): Work {
 
 /**
  * Settles a finished turn: the reply's row becomes whole and the pieces of `entries` (all since the row was opened) are
- * merged. A turn that was continued meanwhile leaves the row to the turn that goes on.
+ * merged. Where the reply was continued meanwhile, the row is left to the turn that went on: `entries` may lack what it wrote.
  */
 export function settle(turn: Pick<TurnRecord, "id" | "conversation" | "message">, entries: readonly Entry[]): Work {
   return {
@@ -178,8 +178,9 @@ export function settle(turn: Pick<TurnRecord, "id" | "conversation" | "message">
       const record = view.message(turn.message);
       if (row === undefined || record === undefined || view.conversation === undefined) return reject("not_found");
       const settled = { ...row, settled: true };
-      const reopened = view.running.some((other) => other.message === turn.message);
-      if (record.openSince === undefined || reopened) return { events: [], turns: [settled], answer: {} };
+      const end = view.turn(record.message.metadata.turn ?? turn.id)?.finishedSeq ?? Number.POSITIVE_INFINITY;
+      const continued = end > (entries.at(-1)?.last ?? 0);
+      if (record.openSince === undefined || continued) return { events: [], turns: [settled], answer: {} };
       const message = completed(record, entries, view.conversation.head);
       const merged = merge(entries);
       const replace = merged.length < entries.length ? merged : [];

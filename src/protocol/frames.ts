@@ -42,10 +42,22 @@ export type ConversationRow = v.InferOutput<typeof conversationRow>;
 /** Every frame from the server. */
 export const serverFrame = v.variant("type", [
   v.looseObject({ type: v.literal("ack"), id: v.string() }),
-  v.object({ type: v.literal("error"), id: v.optional(v.string()), error: rejection }),
+  v.object({
+    type: v.literal("error"),
+    id: v.optional(v.string()),
+    error: rejection,
+    /** The one of `auth.open` that could not be opened. */
+    conversation: v.optional(v.string()),
+  }),
   v.object({ type: v.literal("events"), conversation: v.string(), from: seq, to: seq, events: v.array(event) }),
-  v.object({ type: v.literal("snapshot"), conversation: v.string(), seq, state: snapshotState }),
-  v.object({ type: v.literal("live"), conversation: v.string(), seq }),
+  v.object({
+    type: v.literal("snapshot"),
+    conversation: v.string(),
+    seq,
+    epoch: v.optional(v.string()),
+    state: snapshotState,
+  }),
+  v.object({ type: v.literal("live"), conversation: v.string(), seq, epoch: v.optional(v.string()) }),
   v.object({
     type: v.literal("conversation"),
     conversation: v.string(),

@@ -165,9 +165,10 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       // A little of the time is kept for closing; few sockets need little.
       const spread = Math.min(graceMs / 3, sockets.size * 5);
       for (const socket of sockets) socket.notifyDraining(Math.round(clock.random() * spread));
-      const finishing = Math.max(0, deadline - clock.monotonic() - spread - 500);
-      await Promise.race([turns.idle(), new Promise<void>((resolve) => void clock.after(finishing, resolve))]);
-      await turns.handOver();
+      const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(Math.max(0, ms), resolve));
+      await Promise.race([turns.idle(), wait(deadline - clock.monotonic() - spread - 500)]);
+      // A store without room would hold this up for as long as it has none; what is not handed over is taken over.
+      await Promise.race([turns.handOver(), wait(deadline - clock.monotonic() - spread)]);
       const closing = [...sockets].map(
         (socket) =>
           new Promise<void>((resolve) => {

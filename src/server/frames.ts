@@ -13,7 +13,7 @@ export function encodeEvents(conversation: string, entries: readonly Entry[]): U
 }
 
 export function encodeLive(conversation: string, seq: number, epoch: string): string {
-  return JSON.stringify({ type: "live", conversation, seq, epoch });
+  return encode({ type: "live", conversation, seq, epoch });
 }
 
 export function encodeSnapshot(
@@ -29,7 +29,7 @@ export function encodeSnapshot(
     ...(archived ? { archived } : {}),
     ...page,
   };
-  return JSON.stringify({ type: "snapshot", conversation: id, seq, epoch, state });
+  return encode({ type: "snapshot", conversation: id, seq, epoch, state });
 }
 
 /** A row of the list, as `conversation.list` answers it. */

@@ -305,6 +305,31 @@ test("CO14 what is unanswered goes again under its id on every new socket, in it
   ]);
 });
 
+test("CO18 another person on the same page: nothing of the first is shown, answered or asked for any more", async () => {
+  const { client, clock, net } = await world();
+  net.last().welcome();
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const message = { id: "m", role: "user", parts: [], metadata: { createdAt: "", parent: null } };
+  const state = { createdAt: "", messages: [message], more: false, turns: [] };
+  net.last().say({ type: "snapshot", conversation: conversation.id, seq: 7, epoch: "e", state });
+  net.last().say({ type: "live", conversation: conversation.id, seq: 7 });
+  expect(conversation.getSnapshot().entries).toHaveLength(1);
+  const waiting = client.list({}).catch((error: unknown) => error);
+  net.last().end(1006);
+  clock.pass(20_000);
+  await settle();
+  net.last().welcome({ user: { id: "other" } });
+  expect(await waiting).toMatchObject({ code: "unauthorized" });
+  expect(conversation.getSnapshot()).toMatchObject({ entries: [], seq: 0 });
+  expect(client.person.getSnapshot()).toEqual({ id: "other" });
+  net.last().end(1006);
+  clock.pass(20_000);
+  await settle();
+  net.last().opened();
+  expect(net.last().sent[0]?.["open"]).toEqual([{ conversation: conversation.id }]);
+});
+
 test("CO15 rubbish from the server, of any kind, breaks nothing", async () => {
   const { client, net, state } = await world();
   net.last().welcome();

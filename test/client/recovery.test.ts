@@ -20,7 +20,7 @@ async function serverWithModel(prefill = true) {
   return { model, server };
 }
 
-test("CL1 a message is answered, chunk by chunk, and both are shown", async () => {
+test("RE1 a message is answered, chunk by chunk, and both are shown", async () => {
   const { server } = await serverWithModel();
   const client = guest(server.url);
   const conversation = client.conversation(client.newId());
@@ -222,7 +222,20 @@ test("B18 two clients of one person on one conversation: both see everything, a 
   expect(a.getSnapshot().entries).toHaveLength(4);
 });
 
-test("CL5 what is sent while a reply is made waits for its end; Send now ends the reply", async () => {
+test("B07 a stop at once, before there is a reply to stop, stops it when it begins", async () => {
+  const { server, model } = await serverWithModel();
+  const client = guest(server.url);
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const message = conversation.send(prompt(9000, 50));
+  await conversation.stop();
+  const reply = await finished(conversation, message);
+  expect(reply.metadata.status).toBe("stopped");
+  expect(textOf(reply).length).toBeLessThan(400);
+  await expect.poll(() => model.requests.every((request) => request.outcome !== undefined)).toBe(true);
+});
+
+test("RE5 what is sent while a reply is made waits for its end; Send now ends the reply", async () => {
   const { server } = await serverWithModel();
   const client = guest(server.url);
   const conversation = client.conversation(client.newId());
@@ -248,7 +261,7 @@ test("CL5 what is sent while a reply is made waits for its end; Send now ends th
   ]);
 });
 
-test("CL5 a message to a conversation that nobody looks at waits too, and is sent", async () => {
+test("RE5 a message to a conversation that nobody looks at waits too, and is sent", async () => {
   const { server } = await serverWithModel();
   const storage = { local: memoryLocal() };
   const [left, right] = [guest(server.url, { storage }), guest(server.url, { storage })];
@@ -263,7 +276,7 @@ test("CL5 a message to a conversation that nobody looks at waits too, and is sen
   await until(right.pending, (items) => (items.length === 0 ? true : undefined));
 });
 
-test("CL6 a session is gone on with after a reload; a client without one is another guest", async () => {
+test("RE6 a session is gone on with after a reload; a client without one is another guest", async () => {
   const { server } = await serverWithModel();
   const storage = { local: memoryLocal() };
   const first = guest(server.url, { storage });
@@ -286,7 +299,7 @@ test("CL6 a session is gone on with after a reload; a client without one is anot
   await expect(again.create()).rejects.toMatchObject({ code: "unauthorized" });
 });
 
-test("CL7 the list is live, and true again after a time away", async () => {
+test("RE7 the list is live, and true again after a time away", async () => {
   const { server } = await serverWithModel();
   const storage = { local: memoryLocal() };
   const proxy = await startProxy(server.port);
@@ -313,7 +326,23 @@ test("CL7 the list is live, and true again after a time away", async () => {
   );
 });
 
-test("CL8 older pages are loaded upwards, and branches are chosen", async () => {
+test("RE7 a page that looks at a conversation before it exists sees it begin, on another device", async () => {
+  const { server } = await serverWithModel();
+  const storage = { local: memoryLocal() };
+  const [left, right] = [guest(server.url, { storage }), guest(server.url, { storage })];
+  left.connect();
+  await online(left);
+  const id = left.newId();
+  const there = right.conversation(id);
+  right.conversations.subscribe(() => undefined);
+  there.subscribe(() => undefined);
+  await until(there, (view) => (view.status === "new" ? true : undefined));
+  await until(right.conversations, (list) => (list.status === "live" ? true : undefined));
+  const message = left.conversation(id).send("First {{chars=9}}");
+  expect(textOf(await finished(there, message))).toBe(expectedText(1, 9));
+});
+
+test("RE8 older pages are loaded upwards, and branches are chosen", async () => {
   const { server } = await serverWithModel();
   const storage = { local: memoryLocal() };
   const writer = guest(server.url, { storage });
@@ -344,4 +373,98 @@ test("CL8 older pages are loaded upwards, and branches are chosen", async () => 
   const { reply: second } = await conversation.retry(reply);
   await until(conversation, (view) => (view.entries.at(-1)?.message.id === second ? true : undefined));
   expect(conversation.getSnapshot().entries.at(-1)?.branch?.siblings).toEqual([reply, second]);
+});
+
+test("G12 B14 a server that leaves in mid-reply and is started again: the text is whole, the sign is shown meanwhile", async () => {
+  const { server } = await serverWithModel();
+  const client = guest(server.url);
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const message = conversation.send(prompt(1800, 150));
+  await streaming(conversation, message, 50);
+  const kinds: string[] = [];
+  client.connection.subscribe(() => {
+    const state = client.connection.getSnapshot();
+    kinds.push(state.kind === "online" && state.draining ? "draining" : state.kind);
+  });
+  await server.kill("SIGTERM");
+  expect(kinds[0]).toBe("draining");
+  await server.start();
+  client.tryNow();
+  expect(textOf(await finished(conversation, message))).toBe(expectedText(1, 1800));
+  expect(kinds).not.toContain("stopped");
+});
+
+test("CO9 a network that swallows everything without a word is found out by the probe, and replaced", async () => {
+  const { server } = await serverWithModel();
+  const proxy = await startProxy(server.port);
+  const client = guest(proxy.url);
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const message = conversation.send(prompt(2000, 250));
+  await streaming(conversation, message, 50);
+  proxy.stall(true);
+  // What a browser does when the network changes.
+  client.tryNow();
+  await until(client.connection, (state) => (state.kind === "online" ? undefined : true));
+  proxy.stall(false);
+  client.tryNow();
+  expect(textOf(await finished(conversation, message))).toBe(expectedText(1, 2000));
+});
+
+test("B18 a message under an older one makes a branch: nothing of the other is touched", async () => {
+  const { server } = await serverWithModel();
+  const client = guest(server.url);
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const first = conversation.send("One {{chars=5}}");
+  const reply = await finished(conversation, first);
+  const second = conversation.send("Two {{chars=6}}");
+  await finished(conversation, second);
+  // A device that knows of nothing after the first reply.
+  const stale = conversation.send("Two, elsewhere {{chars=7}}", { parent: reply.id });
+  await finished(conversation, stale);
+  const { entries } = conversation.getSnapshot();
+  expect(entries.map((entry) => entry.message.id).slice(0, 3)).toEqual([first, reply.id, stale]);
+  expect(entries[2]?.branch?.siblings).toEqual([second, stale]);
+  conversation.choose(second);
+  expect(textsOf(conversation.getSnapshot()).slice(2)).toEqual(["Two {{chars=6}}", expectedText(1, 6)]);
+});
+
+test("AZ18 a session that ends while a message waits: the message stays, and is never sent as somebody else", async () => {
+  const { server, model } = await serverWithModel();
+  const storage = { local: memoryLocal(), outbox: memoryStore() };
+  const [left, right] = [guest(server.url, { storage }), guest(server.url, { storage: { local: storage.local } })];
+  left.connect();
+  await online(left);
+  right.connect();
+  await online(right);
+  const conversation = left.conversation(left.newId());
+  conversation.subscribe(() => undefined);
+  await finished(conversation, conversation.send("Before {{chars=5}}"));
+  await right.logout(true);
+  await until(left.connection, (state) => (state.kind === "signed-out" ? true : undefined));
+  expect(textsOf(conversation.getSnapshot())).toHaveLength(2);
+  conversation.send("After");
+  await until(left.pending, (items) => (items.length === 1 ? true : undefined));
+  left.signIn();
+  await online(left);
+  await until(conversation, (view) => (view.status === "new" ? true : undefined));
+  expect(left.pending.getSnapshot()).toMatchObject([{ status: "waiting" }]);
+  expect(model.requests).toHaveLength(1);
+});
+
+test("RE13 a conversation that nobody looks at any more is left, and gone on with where it was", async () => {
+  const { server } = await serverWithModel();
+  const client = guest(server.url);
+  const conversation = client.conversation(client.newId());
+  const leave = conversation.subscribe(() => undefined);
+  await streaming(conversation, conversation.send(prompt(800, 200)), 20);
+  leave();
+  const seen = conversation.getSnapshot().seq;
+  await until(client.conversation(client.newId()), (view) => (view.status === "new" ? true : undefined));
+  const texts: string[] = [];
+  conversation.subscribe(() => texts.push(textOf(repliesOf(conversation.getSnapshot())[0])));
+  await until(conversation, (view) => (view.running === undefined && view.seq > seen ? true : undefined));
+  expect(texts.at(-1)).toBe(expectedText(1, 800));
 });

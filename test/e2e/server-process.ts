@@ -10,8 +10,11 @@ export class ServerProcess {
   readonly dataDir = mkdtempSync(join(tmpdir(), "throughline-e2e-"));
   url = "";
   output = "";
+  /** Ends of a process that was ready and that nobody asked to end: bugs, whatever it printed. */
+  readonly deaths: string[] = [];
   readonly #env: Record<string, string>;
   #child: ChildProcess | undefined;
+  readonly #ending = new WeakSet<ChildProcess>();
 
   constructor(env: Record<string, string>) {
     this.#env = env;
@@ -29,6 +32,7 @@ export class ServerProcess {
     this.#child = child;
     const began = performance.now();
     let own = "";
+    let ready = false;
     return new Promise((resolve, reject) => {
       const look = (data: Buffer): void => {
         own += data.toString();
@@ -36,11 +40,15 @@ export class ServerProcess {
         const url = /http:\/\/127\.0\.0\.1:\d+/.exec(own)?.[0];
         if (url === undefined || !own.includes("is ready")) return;
         this.url = url;
+        ready = true;
         resolve(performance.now() - began);
       };
       child.stdout.on("data", look);
       child.stderr.on("data", look);
-      child.on("exit", (code) => reject(new Error(`ended with ${code}: ${own}`)));
+      child.on("exit", (code, signal) => {
+        if (ready && !this.#ending.has(child)) this.deaths.push(`${code ?? signal}: ${own.slice(-2000)}`);
+        reject(new Error(`ended with ${code}: ${own}`));
+      });
     });
   }
 
@@ -49,6 +57,7 @@ export class ServerProcess {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve(null);
     return new Promise((resolve) => {
+      this.#ending.add(child);
       child.once("exit", (code, by) => resolve(code ?? by));
       child.kill(signal);
     });
@@ -57,6 +66,9 @@ export class ServerProcess {
   async dispose(): Promise<void> {
     await this.end("SIGKILL");
     rmSync(this.dataDir, { recursive: true, force: true });
-    if (/uncaught|unhandled/i.test(this.output)) throw new Error(`the server had an uncaught error:\n${this.output}`);
+    if (this.deaths.length > 0) throw new Error(`the server ended by itself:\n${this.deaths.join("\n")}`);
+    // Node ends the stack of what nobody caught with its version; the others are bugs that the server caught and went on.
+    const bug = /^.*(Node\.js v\d|uncaught|unhandled|(handler|viewer|turn|rewrite)_failed).*$/im.exec(this.output);
+    if (bug !== null) throw new Error(`the server had an error: ${bug[0]}\n${this.output.slice(-4000)}`);
   }
 }

@@ -82,7 +82,7 @@ describe("embedding", () => {
     expect(status).toBe(418);
   });
 
-  test("MO8 a streamText result of the AI SDK serves as the model", async () => {
+  test("MD7 a streamText result of the AI SDK serves as the model", async () => {
     const model = new MockLanguageModelV4({
       doStream: () =>
         Promise.resolve({

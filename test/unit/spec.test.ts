@@ -15,7 +15,7 @@ const titles = testFiles.flatMap((name) => {
     ...text.matchAll(/\b(?:test|it|describe)(?:\.\w+)*\(\s*(?:[^"'`()]*\)\s*\(\s*)?(["'`])((?:\\.|(?!\1).)*)\1/gs),
   ].map((match) => ({ name, title: match[2] ?? "" }));
 });
-const cited = (title: string): string[] => /^(?:[A-Z]+\d+ )+/.exec(`${title} `)?.[0].trim().split(" ") ?? [];
+const cited = (title: string): string[] => /^(?:[A-Z]+\d{1,2} )+/.exec(`${title} `)?.[0].trim().split(" ") ?? [];
 
 describe("SPEC.md", () => {
   test("AR6 every rule is cited by the title of a test", () => {
@@ -26,10 +26,11 @@ describe("SPEC.md", () => {
     expect(missing).toEqual([]);
   });
 
-  test("AR6 every test title cites a rule or a fault", () => {
-    const without = titles.filter(
-      ({ name, title }) => name.endsWith(".test.ts") && /^[A-Z]{2}\d/.test(title) && cited(title).length === 0,
+  test("AR6 what a title cites is a rule of the page, a guarantee, or a row of the list of faults", () => {
+    const fault = /^(?:B\d\d|(?:HS|FR|JS|AZ|RL|FI|LO|WI|EN|ST|CL|PR|OP)\d\d|G\d\d?|[A-J]\d)$/;
+    const unknown = titles.flatMap(({ name, title }) =>
+      cited(title).flatMap((id) => (rules.has(id) || fault.test(id) ? [] : [`${name}: ${id}`])),
     );
-    expect(without).toEqual([]);
+    expect(unknown).toEqual([]);
   });
 });

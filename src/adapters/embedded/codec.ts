@@ -23,8 +23,7 @@ export function integer(row: Row, column: string): number {
   return value;
 }
 
-const textOrNull = (row: Row, column: string): string | null =>
-  row[column] === null ? null : text(row, column);
+const textOrNull = (row: Row, column: string): string | null => (row[column] === null ? null : text(row, column));
 export const integerOrNull = (row: Row, column: string): number | null =>
   row[column] === null ? null : integer(row, column);
 

@@ -71,6 +71,8 @@ function apply(
 function replace(shelf: Shelf, entries: NonNullable<Effect["replace"]>): void {
   const [first, last] = [entries[0]?.first, entries.at(-1)?.last];
   if (first === undefined || last === undefined) return;
+  // Another process has merged over an edge of this meanwhile; what is stored says the same.
+  if (shelf.entries.some((entry) => [first - 1, last].some((edge) => entry.first <= edge && entry.last > edge))) return;
   const older = shelf.entries.filter((entry) => entry.last < first);
   const newer = shelf.entries.filter((entry) => entry.last > last);
   shelf.entries = [...older, ...entries, ...newer];
