@@ -71,6 +71,14 @@ export class Stranger {
     this.#socket.terminate();
   }
 
+  /** Stops reading, and goes on. */
+  pause(): void {
+    this.#socket.pause();
+  }
+  resume(): void {
+    this.#socket.resume();
+  }
+
   #receive(frame: Json): void {
     if (frame["type"] === "ack" || frame["type"] === "error") {
       const id = String(frame["id"]);

@@ -1,0 +1,196 @@
+// Owns a strict client of the wire, written from its page alone: it imports nothing of the product and records whatever does not fit.
+import { WebSocket } from "ws";
+import { WireView, type Json, type WireFrame } from "./wire-view.ts";
+
+/** An `ack` or an `error`. */
+export type Answer = WireFrame & { error?: { code: string; retryAfterMs?: number; field?: string } & Json };
+type Opening = { conversation: string; seq?: number; epoch?: string };
+export type ConnectOptions = {
+  /** Who this is; default: a new guest, or the session of `from`. */
+  readonly auth?: Json;
+  /** The client whose session, views and cursors go on. */
+  readonly from?: WireClient;
+  /** What to open in the same round trip; default: everything that `from` has. */
+  readonly open?: Opening[];
+};
+
+const kinds = new Set(["events", "snapshot", "live"]);
+
+/** Waits until `condition` gives something; looks every few milliseconds. */
+export async function until<T>(condition: () => T | undefined | false, what: string, ms = 15_000): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    const value = condition();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 4));
+  }
+}
+
+export class WireClient {
+  readonly views = new Map<string, WireView>();
+  readonly anomalies: string[] = [];
+  readonly notices: WireFrame[] = [];
+  readonly rows: WireFrame[] = [];
+  /** Errors about no command of ours, as for what `auth` could not open. */
+  readonly errors: Answer[] = [];
+  closed: { code: number; reason: string; at: number } | undefined;
+  /** The answer to `auth`. */
+  hello: Answer = { type: "none" };
+  lastFrameAt = 0;
+  readonly #socket: WebSocket;
+  /** Whoever waits, by id: a command may be said twice before its answer, and then has two. */
+  readonly #waiting = new Map<string, ((answer: Answer) => void)[]>();
+  readonly #left = new Set<string>();
+
+  private constructor(url: string) {
+    this.#socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/v1/async/chatbot`, ["throughline.v1"]);
+    this.#socket.on("message", (data: Buffer, binary) => {
+      if (binary) this.anomalies.push("a binary frame");
+      else this.#receive(JSON.parse(data.toString()) as WireFrame);
+    });
+    this.#socket.on("error", () => undefined);
+    this.#socket.on("close", (code, reason) => {
+      this.closed = { code, reason: reason.toString(), at: performance.now() };
+      for (const [id, asked] of this.#waiting) for (const resolve of asked) resolve({ type: "lost", id });
+      this.#waiting.clear();
+    });
+  }
+
+  /** Connected, and nothing said. */
+  static async dial(url: string): Promise<WireClient> {
+    const client = new WireClient(url);
+    await until(() => client.#socket.readyState !== WebSocket.CONNECTING, "the upgrade");
+    return client;
+  }
+
+  /** Connected and signed in; `hello` says how that went. */
+  static async connect(url: string, options: ConnectOptions = {}): Promise<WireClient> {
+    const { from } = options;
+    const client = await WireClient.dial(url);
+    const auth = options.auth ?? (from === undefined ? { guest: true } : { session: from.token });
+    for (const [id, view] of from?.views ?? [])
+      client.views.set(
+        id,
+        view.copy((problem) => client.#note(problem)),
+      );
+    const open = options.open ?? [...client.views.values()].map(({ conversation, seq }) => ({ conversation, seq }));
+    for (const { conversation } of open) client.#viewOf(conversation);
+    client.hello = await client.ask({ type: "auth", ...auth, open });
+    return client;
+  }
+
+  /** The session token; a refused client has none. */
+  get token(): string {
+    return String((this.hello["session"] as Json | undefined)?.["token"]);
+  }
+
+  get user(): string {
+    return String((this.hello["user"] as Json | undefined)?.["id"]);
+  }
+
+  /** Sends a command and waits for its one answer; `lost` where the connection ended before it. */
+  ask(command: Json): Promise<Answer> {
+    const id = typeof command["id"] === "string" ? command["id"] : crypto.randomUUID();
+    if (this.closed !== undefined) return Promise.resolve({ type: "lost", id });
+    const answer = new Promise<Answer>((resolve) => {
+      this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve]);
+    });
+    this.say({ ...command, id });
+    return answer;
+  }
+
+  say(frame: Json): void {
+    this.#socket.send(JSON.stringify(frame), () => undefined);
+  }
+
+  send(conversation: string, text: string, more: Json = {}): Promise<Answer> {
+    const parts = [{ type: "text", text }];
+    return this.ask({ type: "message.send", conversation, message: crypto.randomUUID(), parts, ...more });
+  }
+
+  /** Opens at the cursor of the view there is, or as told; the view is there at once, its content comes. */
+  async open(conversation: string, where: Omit<Opening, "conversation"> = { seq: 0 }): Promise<WireView> {
+    const view = this.#viewOf(conversation);
+    view.live = undefined;
+    const answer = await this.ask({ type: "conversation.open", conversation, ...where });
+    if (answer.type !== "ack") throw new Error(`not opened: ${JSON.stringify(answer)}`);
+    view.epoch = String(answer["epoch"]);
+    return view;
+  }
+
+  /** Opens and waits until all is there. */
+  async read(conversation: string, where?: Omit<Opening, "conversation">): Promise<WireView> {
+    const view = await this.open(conversation, where);
+    await until(() => view.live !== undefined, `live in ${conversation}`);
+    return view;
+  }
+
+  /** Reads a conversation once more from the beginning, or as told, on a view of its own. */
+  async readCold(conversation: string, where?: Omit<Opening, "conversation">): Promise<WireView> {
+    const before = this.views.get(conversation);
+    if (before !== undefined) await this.leave(conversation);
+    const cold = await this.read(conversation, where);
+    await this.leave(conversation);
+    if (before !== undefined) this.views.set(conversation, before);
+    return cold;
+  }
+
+  /** Closes a conversation; nothing of it may come after the answer. */
+  async leave(conversation: string): Promise<void> {
+    await this.ask({ type: "conversation.close", conversation });
+    this.#left.add(conversation);
+    this.views.delete(conversation);
+  }
+
+  /** Stops reading the socket, and reads again. */
+  pause(): void {
+    this.#socket.pause();
+  }
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Breaks off without a word, as a network does. */
+  cut(): void {
+    this.#socket.terminate();
+  }
+
+  #note(problem: string): void {
+    this.anomalies.push(problem);
+  }
+
+  #viewOf(conversation: string): WireView {
+    this.#left.delete(conversation);
+    const known = this.views.get(conversation);
+    if (known !== undefined) return known;
+    const view = new WireView(conversation, (problem) => this.#note(problem));
+    this.views.set(conversation, view);
+    return view;
+  }
+
+  #receive(frame: WireFrame): void {
+    this.lastFrameAt = performance.now();
+    const { type } = frame;
+    if (type === "ack" || type === "error") return this.#answer(frame);
+    if (type === "notice") return void this.notices.push(frame);
+    if (type === "conversation") return void this.rows.push(frame);
+    if (!kinds.has(type)) return this.#note(`a frame of no known type: ${type}`);
+    const conversation = String(frame["conversation"]);
+    const view = this.views.get(conversation);
+    if (view === undefined)
+      this.#note(`${type} of a conversation that ${this.#left.has(conversation) ? "was left" : "is not open"}`);
+    else view.receive(frame);
+  }
+
+  #answer(frame: Answer): void {
+    const id = String(frame["id"]);
+    const resolve = this.#waiting.get(id)?.shift();
+    if (resolve === undefined && frame.type === "error" && frame["id"] === undefined)
+      return void this.errors.push(frame);
+    if (resolve === undefined)
+      return this.#note(`an answer that nobody waits for, or the second: ${JSON.stringify(frame)}`);
+    if (this.#waiting.get(id)?.length === 0) this.#waiting.delete(id);
+    resolve(frame);
+  }
+}
