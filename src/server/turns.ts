@@ -48,7 +48,14 @@ export function createTurns(options: TurnOptions): Turns {
   };
 
   const run = (turn: TurnRecord, resume: "first" | "continue" | "restart"): void => {
-    if (leaving || active.has(turn.id)) return;
+    if (leaving) return;
+    const before = active.get(turn.id);
+    if (before !== undefined) {
+      // Claimed from ourselves (a clock jumped, a lease could not be renewed): the older fence writes no more.
+      before.abort.abort();
+      void before.done.then(() => run(turn, resume));
+      return;
+    }
     const abort = new AbortController();
     const making: Promise<unknown> = generate({ ...options, exclusively }, turn, resume, abort.signal)
       .catch(async (error: unknown) => {

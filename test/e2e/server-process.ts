@@ -63,12 +63,16 @@ export class ServerProcess {
     });
   }
 
+  /** Lines of its output that tell of a bug: what Node says of what nobody caught, and what the server caught and outlived. */
+  bugs(): string[] {
+    return this.output.match(/^.*(Node\.js v\d|uncaught|unhandled|(handler|viewer|turn|rewrite)_failed).*$/gim) ?? [];
+  }
+
   async dispose(): Promise<void> {
     await this.end("SIGKILL");
     rmSync(this.dataDir, { recursive: true, force: true });
     if (this.deaths.length > 0) throw new Error(`the server ended by itself:\n${this.deaths.join("\n")}`);
-    // Node ends the stack of what nobody caught with its version; the others are bugs that the server caught and went on.
-    const bug = /^.*(Node\.js v\d|uncaught|unhandled|(handler|viewer|turn|rewrite)_failed).*$/im.exec(this.output);
-    if (bug !== null) throw new Error(`the server had an error: ${bug[0]}\n${this.output.slice(-4000)}`);
+    const bugs = this.bugs();
+    if (bugs.length > 0) throw new Error(`the server had errors: ${bugs.join("\n")}\n${this.output.slice(-4000)}`);
   }
 }

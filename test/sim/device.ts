@@ -1,5 +1,11 @@
 // Owns a client of a world, written from the wire's contract: sockets, an outbox, views that are folded twice. It draws nothing of a plan.
-import { applyEvents, emptyConversation, fromSnapshot, receive, type Conversation } from "../../src/domain/conversation.ts";
+import {
+  applyEvents,
+  emptyConversation,
+  fromSnapshot,
+  receive,
+  type Conversation,
+} from "../../src/domain/conversation.ts";
 import { closeCodes, type CloseCode, type ServerFrame } from "../../src/protocol/index.ts";
 import { canon } from "./canon.ts";
 import type { Chance } from "./chance.ts";
@@ -19,8 +25,7 @@ export type Sent = {
   /** Content that its id had before: it must be refused. */
   readonly forged: boolean;
   ack: string | undefined;
-  /** Refused at least once: it may be done later all the same, when it was sent twice. */
-  refused: string | undefined;
+  ackedAt: number;
 };
 
 /** Whoever signs in; a guest is somebody new each time a session is lost. */
@@ -48,8 +53,10 @@ export type Connection = {
   phase: "joining" | "ready" | "closed";
   readonly openedAt: number;
   readonly auth: Sent;
-  readonly sent: Map<string, { sent: Sent; times: number }>;
-  readonly reopening: Set<string>;
+  /** Commands sent here: how many answers are due, and when it was sent first. */
+  readonly sent: Map<string, { readonly sent: Sent; times: number; readonly at: number }>;
+  /** Openings under way: conversations, and the newest command of each. */
+  readonly reopening: Map<string, string>;
   /** Views that were opened on it. */
   readonly opened: Map<string, View>;
   session: string | undefined;
@@ -83,7 +90,13 @@ const changing = new Set([
 ]);
 export const changes = (type: string): boolean => changing.has(type);
 
-export function createDevice(world: World, name: string, whose: Person, heartbeatMs: number, from?: { session: string | undefined }) {
+export function createDevice(
+  world: World,
+  name: string,
+  whose: Person,
+  heartbeatMs: number,
+  from?: { session: string | undefined },
+) {
   const { scheduler, chance, witness } = world;
   const owner = createOwner();
   const views = new Map<string, View>();
@@ -96,6 +109,9 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
   const mischief = new Set<number>();
   /** Commands that were acked, and what they were acked with. */
   const done = new Map<string, { sent: Sent; ack: Readonly<Record<string, unknown>> }>();
+  let epoch: string | undefined;
+  /** Wants the list, though it has no row of it. */
+  let listening = false;
   let connecting = false;
   let away = false;
   let ended = false;
@@ -104,7 +120,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
   const later = (ms: number, run: () => void): void => void scheduler.after(owner, ms, run, { quick: true });
 
   const issue = (fields: Fields, id = chance.hex(12), forged = false): Sent => {
-    const sent = { id, fields, person, issuedAt: scheduler.now(), forged, ack: undefined, refused: undefined };
+    const sent = { id, fields, person, issuedAt: scheduler.now(), forged, ack: undefined, ackedAt: 0 };
     if (changes(fields.type) && !forged) pending.set(id, sent);
     return sent;
   };
@@ -112,7 +128,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     const known = connection.sent.get(sent.id);
     if (known !== undefined && known.sent !== sent && known.times > 0) return;
     if (known?.sent === sent) known.times++;
-    else connection.sent.set(sent.id, { sent, times: 1 });
+    else connection.sent.set(sent.id, { sent, times: 1, at: scheduler.now() });
     world.trace(() => `${name} > ${sent.id} ${JSON.stringify(sent.fields).slice(0, 160)}`);
     connection.link.send(JSON.stringify({ ...sent.fields, id: sent.id }));
   };
@@ -147,7 +163,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       openedAt: scheduler.now(),
       auth,
       sent: new Map(),
-      reopening: new Set(),
+      reopening: new Map(),
       opened: new Map(views),
       session: undefined,
       heardAt: scheduler.now(),
@@ -185,7 +201,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     session = undefined;
     if (person.subject !== undefined) return;
     // The guest is gone with the session, and everything that was the guest's.
-    for (const connection of [...connections]) {
+    for (const connection of connections) {
       connection.link.leave(1000);
       connection.phase = "closed";
       connections.delete(connection);
@@ -263,18 +279,27 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     for (const event of frame.events) view.second = tell(view.second, event, frame.to);
     compare(view, `events ${frame.from}..${frame.to}`);
   };
+  const begin = (connection: Connection, fields: Fields): void => {
+    const sent = issue(fields);
+    connection.reopening.set(String(fields["conversation"]), sent.id);
+    put(connection, sent);
+  };
+  const begun = (connection: Connection, { id, fields }: Sent): void => {
+    const conversation = String(fields["conversation"]);
+    if (connection.reopening.get(conversation) === id) connection.reopening.delete(conversation);
+  };
   const open = (connection: Connection, conversation: string): void => {
     const view = views.get(conversation);
-    connection.reopening.add(conversation);
     if (view !== undefined) connection.opened.set(conversation, view);
     const cursor = view === undefined || view.first.seq === 0 ? {} : { seq: view.first.seq, epoch: view.epoch };
     view?.live.delete(connection);
-    put(connection, issue({ type: "conversation.open", conversation, ...cursor }));
+    begin(connection, { type: "conversation.open", conversation, ...cursor });
   };
 
   /** What is looked at, but not through this connection. */
   const openMissing = (connection: Connection): void => {
-    for (const [conversation, view] of views) if (connection.opened.get(conversation) !== view) open(connection, conversation);
+    for (const [conversation, view] of views)
+      if (connection.opened.get(conversation) !== view) open(connection, conversation);
   };
 
   const answered = (connection: Connection, id: string, frame: ServerFrame): Sent | undefined => {
@@ -291,7 +316,13 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
   };
   const openedAt = (conversation: string, epoch: unknown): void => {
     const view = views.get(conversation);
-    if (view !== undefined) view.epoch = typeof epoch === "string" ? epoch : undefined;
+    // What a view has is of the epoch in which it was read.
+    if (view !== undefined && view.first.seq === 0) view.epoch = typeof epoch === "string" ? epoch : undefined;
+  };
+  /** The store is another one now: what is known of it counts no more. */
+  const refresh = (): void => {
+    listening ||= rows.size > 0;
+    rows.clear();
   };
   const refused = (conversation: string): void => {
     // What is gone for the server is gone here.
@@ -315,18 +346,23 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       const given = ack["session"] as { id: string; token: string };
       session = given.token;
       const { id: user } = ack["user"] as { id: string };
-      if (person.user !== undefined && person.user !== user) wrong("invariant 13", `was ${person.user}, is now ${user}`);
+      if (person.user !== undefined && person.user !== user)
+        wrong("invariant 13", `was ${person.user}, is now ${user}`);
       person.user = user;
+      if (epoch !== undefined && epoch !== ack["epoch"]) refresh();
+      epoch = String(ack["epoch"]);
       for (const view of views.values()) openedAt(view.conversation, ack["epoch"]);
       openMissing(connection);
       for (const waiting of pending.values()) if (waiting !== sent) put(connection, waiting);
-      if (rows.size > 0) put(connection, issue({ type: "conversation.list", limit: 100 }));
+      if (rows.size > 0 || listening) put(connection, issue({ type: "conversation.list", limit: 100 }));
     } else if (fields.type === "conversation.open") {
-      connection.reopening.delete(String(fields["conversation"]));
+      begun(connection, sent);
       openedAt(String(fields["conversation"]), ack["epoch"]);
     } else if (fields.type === "conversation.list") {
       connection.listening = true;
-      const listed = new Map((ack["conversations"] as { id: string; seq: number; title?: string }[]).map((row) => [row.id, row]));
+      const listed = new Map(
+        (ack["conversations"] as { id: string; seq: number; title?: string }[]).map((row) => [row.id, row]),
+      );
       for (const [id, row] of rows) if (!listed.has(id) && row.at < sent.issuedAt) rows.delete(id);
       for (const { id, seq, title } of listed.values()) {
         if (seq >= (rows.get(id)?.seq ?? 0)) rows.set(id, { seq, title, deleted: false, at: scheduler.now() });
@@ -344,7 +380,8 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     const parsed = JSON.parse(text) as ServerFrame;
     if (parsed.type !== "error" && "conversation" in parsed && typeof parsed.conversation === "string") {
       const user = witness.histories.get(parsed.conversation)?.user;
-      if (parsed.type !== "ack" && user !== undefined && user !== person.user) wrong("invariant 13", `foreign frame ${text.slice(0, 300)}`);
+      if (parsed.type !== "ack" && user !== undefined && user !== person.user)
+        wrong("invariant 13", `foreign frame ${text.slice(0, 300)}`);
     }
     switch (parsed.type) {
       case "ack": {
@@ -354,14 +391,21 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
       }
       case "error": {
         const sent = parsed.id === undefined ? undefined : answered(connection, parsed.id, parsed);
-        const conversation = sent === undefined ? (parsed as { conversation?: unknown }).conversation : sent.fields["conversation"];
-        if (sent?.fields.type === "conversation.open") connection.reopening.delete(String(conversation));
+        const conversation =
+          sent === undefined ? (parsed as { conversation?: unknown }).conversation : sent.fields["conversation"];
+        if (sent?.fields.type === "conversation.open") begun(connection, sent);
         if (parsed.error.code === "not_found" && typeof conversation === "string") {
           if (sent === undefined || sent.fields.type === "conversation.open") connection.opened.delete(conversation);
           refused(conversation);
         }
         // What may come right later is tried again, with the same id.
-        if (sent !== undefined && !sent.forged && changes(sent.fields.type) && parsed.error.code === "unavailable" && !ended) {
+        if (
+          sent !== undefined &&
+          !sent.forged &&
+          changes(sent.fields.type) &&
+          parsed.error.code === "unavailable" &&
+          !ended
+        ) {
           pending.set(sent.id, sent);
           later(chance.whole(300, 1500), () => {
             const again = ready().at(-1);
@@ -377,7 +421,9 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
         if (view === undefined) return;
         const { seq, state } = parsed;
         // A second socket may be ahead of this one: a reader never goes back within an epoch.
-        if (seq < view.first.seq) return;
+        const { epoch: of } = parsed as { epoch?: string };
+        if (seq < view.first.seq && of === view.epoch) return;
+        view.epoch = of;
         const { title, createdAt, messages, turns } = state;
         view.first = fromSnapshot(seq, state);
         view.second = { ...emptyStory, seq, title, createdAt, archived: state.archived ?? false, messages, turns };
@@ -390,7 +436,8 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
         if (connection.reopening.has(parsed.conversation)) return;
         // Of a deleted conversation nothing is left that could be sent before.
         const ended = witness.histories.get(parsed.conversation)?.endedAt !== undefined;
-        if (parsed.seq > view.first.seq && !ended) wrong("RD1", `live at ${parsed.seq}, but the view is at ${view.first.seq}`);
+        if (parsed.seq > view.first.seq && !ended)
+          wrong("RD1", `live at ${parsed.seq}, but the view is at ${view.first.seq}`);
         view.live.add(connection);
         return;
       }
@@ -444,11 +491,16 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     openAt(conversation: string, seq: number | undefined): void {
       const connection = ready().at(-1);
       if (connection === undefined) return;
-      const view = { conversation, first: emptyConversation, second: emptyStory, epoch: undefined, live: new Set<Connection>() };
+      const view = {
+        conversation,
+        first: emptyConversation,
+        second: emptyStory,
+        epoch: undefined,
+        live: new Set<Connection>(),
+      };
       views.set(conversation, view);
       connection.opened.set(conversation, view);
-      connection.reopening.add(conversation);
-      put(connection, issue({ type: "conversation.open", conversation, ...(seq === undefined ? {} : { seq }) }));
+      begin(connection, { type: "conversation.open", conversation, ...(seq === undefined ? {} : { seq }) });
     },
     leave(conversation: string): void {
       views.delete(conversation);
@@ -457,10 +509,24 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
         put(connection, issue({ type: "conversation.close", conversation }));
       }
     },
+    /** Forgets answers that the store no longer knows of. */
+    restored(known: (user: string, id: string) => boolean): void {
+      for (const [id, { sent }] of done) {
+        if (known(sent.person.user ?? "", id)) continue;
+        sent.ack = undefined;
+        done.delete(id);
+      }
+      const asked = [...connections].flatMap((connection) => [...connection.sent.values()].map((item) => item.sent));
+      for (const sent of [...pending.values(), ...asked]) {
+        if (!known(sent.person.user ?? "", sent.id)) sent.ack = undefined;
+      }
+      // Nothing of before arrives any more.
+      for (const connection of connections) connection.link.silence("down");
+    },
     /** Goes away and comes back. */
     sleep(ms: number): void {
       away = true;
-      for (const connection of [...connections]) {
+      for (const connection of connections) {
         connection.link.leave(1001);
         closed(connection, 1001);
       }
@@ -471,7 +537,7 @@ export function createDevice(world: World, name: string, whose: Person, heartbea
     },
     end(): void {
       ended = true;
-      for (const connection of [...connections]) {
+      for (const connection of connections) {
         connection.link.leave(1000);
         closed(connection, 1000);
       }

@@ -1,6 +1,7 @@
 // Owns when what goes wrong, until the storm is over.
 import type { Chance } from "./chance.ts";
 import { createOwner } from "./scheduler.ts";
+import type { Incarnation } from "./node.ts";
 import type { Stage } from "./world.ts";
 
 export function createFaults(stage: Stage, chance: Chance): void {
@@ -63,22 +64,34 @@ export function createFaults(stage: Stage, chance: Chance): void {
     link.stall(true);
     scheduler.after(world, chance.pick([200, 2000, 8000, 70_000]), () => link.stall(false));
   });
+  const leave = async (leaving: Incarnation, grace: number): Promise<void> => {
+    const began = scheduler.now();
+    try {
+      await leaving.engine.drain(grace);
+    } catch (error) {
+      return stage.wrong("SO8", `drain failed: ${String(error)}`);
+    }
+    if (!leaving.owner.alive) return;
+    const took = scheduler.now() - began;
+    trace(() => `${leaving.name} has drained`);
+    if (leaving.pausedAt < began && took > grace + 2000) stage.wrong("G12", `to drain in ${grace} ms took ${took}`);
+    // What was sent goes out before the process ends.
+    scheduler.after(leaving.owner, 50, () => leaving.crash(false));
+  };
   every(faults.drain, () => {
     const leaving = chance.pick(nodes).current;
     if (leaving === undefined || leaving.draining || !leaving.engine.ready()) return;
     leaving.draining = true;
     trace(() => `${leaving.name} drains`);
     const grace = chance.pick([1000, 5000]);
-    leaving.engine.drain(grace).then(
-      () => {
-        if (!leaving.owner.alive) return;
-        trace(() => `${leaving.name} has drained`);
-        // What was sent goes out before the process ends.
-        scheduler.after(leaving.owner, 50, () => leaving.crash(false));
-      },
-      (error: unknown) => stage.wrong("SO8", `drain failed: ${String(error)}`),
-    );
+    void leave(leaving, grace);
   });
+  if (faults.restore) {
+    scheduler.after(world, nature.storm * chance.next() * 0.5, () => {
+      const restore = stage.backUp();
+      scheduler.after(world, nature.storm * (0.1 + chance.next() * 0.3), restore);
+    });
+  }
   every(faults.skew, () => {
     const node = chance.pick(nodes);
     node.skew = chance.pick([-3_600_000, -10_000, 0, 10_000, 3_600_000]);

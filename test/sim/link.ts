@@ -102,8 +102,9 @@ export function createLink(options: LinkOptions) {
     landed++;
     take();
   };
+  const mayLand = (): boolean => landed > 0 && !stalled && flight.length > 0;
   const take = (): void => {
-    while (landed > 0 && !stalled && flight.length > 0) {
+    while (mayLand()) {
       const item = flight.shift() as Item;
       landed--;
       flightBytes -= bytesOf(item);
@@ -160,17 +161,15 @@ export function createLink(options: LinkOptions) {
   };
 
   const feed = (): void => {
-    while (arrived > 0 && reading && events !== undefined) {
-      const item = up.shift();
-      arrived--;
-      if (item === undefined || phase === "gone") continue;
-      if (item.kind === "text") events.text(item.text, Buffer.byteLength(item.text));
-      else if (item.kind === "binary") events.binary();
-      else events.control();
-      // One frame a step: what it starts may run before the next one.
-      if (arrived > 0) scheduler.after(server, 0, feed);
-      return;
-    }
+    if (arrived === 0 || !reading || events === undefined) return;
+    const item = up.shift();
+    arrived--;
+    // One frame a step: what it starts may run before the next one.
+    if (arrived > 0) scheduler.after(server, 0, feed);
+    if (item === undefined || phase === "gone") return;
+    if (item.kind === "text") events.text(item.text, Buffer.byteLength(item.text));
+    else if (item.kind === "binary") events.binary();
+    else events.control();
   };
   const upward = (text: string, kind: "text" | "binary" | "pong"): void => {
     if (silentUp || phase === "gone") return;

@@ -26,8 +26,33 @@ export type ModelTemper = {
 export const calmTemper: ModelTemper = { failing: 0, stalling: 0, cutting: 0, longest: 5, pace: 10 };
 
 const words = [
-  "so ", "the ", "answer ", "is ", "forty-two. ", "\n\n", "```js\nx = 1\n```\n", "- item\n", "|a|b|\n", "naïve ", "e\u0301 ", "日本語", "مرحبا ",
-  "🙂", "👩‍👩‍👧‍👦", "🏳️‍🌈", "𝒳𝒴", "𠮷野家 ", "🇩🇪🇫🇷", "\t", "\u200d", "\ufeff", "\r\n", "<b>&amp;</b> ", "$x^2$ ", "\u2028", "\\u0000 ",
+  "so ",
+  "the ",
+  "answer ",
+  "is ",
+  "forty-two. ",
+  "\n\n",
+  "```js\nx = 1\n```\n",
+  "- item\n",
+  "|a|b|\n",
+  "naïve ",
+  "e\u0301 ",
+  "日本語",
+  "مرحبا ",
+  "🙂",
+  "👩‍👩‍👧‍👦",
+  "🏳️‍🌈",
+  "𝒳𝒴",
+  "𠮷野家 ",
+  "🇩🇪🇫🇷",
+  "\t",
+  "\u200d",
+  "\ufeff",
+  "\r\n",
+  "<b>&amp;</b> ",
+  "$x^2$ ",
+  "\u2028",
+  "\\u0000 ",
 ] as const;
 
 /** A text that is whole Unicode and bears the mark of its user. */
@@ -58,7 +83,10 @@ function drawPieces(chance: Chance, mark: string, longest: number): ModelPiece[]
       const whole = drawText(chance, mark, longest);
       pieces.push(...cutUp(chance, whole).map((text) => ({ type: kind, text })));
     } else if (kind === "source") {
-      pieces.push({ type: "part", value: { type: "source-url", sourceId: chance.hex(8), url: "https://example.org/" } });
+      pieces.push({
+        type: "part",
+        value: { type: "source-url", sourceId: chance.hex(8), url: "https://example.org/" },
+      });
     } else {
       for (const state of ["input-streaming", "input-available", "output-available"]) {
         pieces.push({ type: "part", value: { type: "tool-clock", toolCallId: tool, state, mark } });
@@ -92,10 +120,21 @@ export function createModel(options: {
 }): Model {
   const { chance, wait, now } = options;
 
-  async function* stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelPiece | readonly ModelPiece[]> {
+  async function* stream(
+    request: ModelRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ModelPiece | readonly ModelPiece[]> {
     const { turn, conversation } = request;
     const temper = options.temper();
-    const call: Call = { turn, conversation, request, beganAt: now(), text: "", state: "running", abortedAt: undefined };
+    const call: Call = {
+      turn,
+      conversation,
+      request,
+      beganAt: now(),
+      text: "",
+      state: "running",
+      abortedAt: undefined,
+    };
     let wake: () => void = () => undefined;
     const aborted = new Promise<void>((resolve) => (wake = resolve));
     signal.addEventListener("abort", () => {
@@ -110,40 +149,45 @@ export function createModel(options: {
     const cuts = chance.maybe(temper.cutting) ? chance.whole(0, pieces.length) : -1;
     const fails = chance.maybe(temper.failing) ? chance.whole(0, Math.min(3, pieces.length)) : -1;
     try {
-    await nap(chance.whole(0, temper.pace * 4));
-    for (let at = 0; at <= pieces.length; at++) {
-      if (signal.aborted) {
-        // Some need a moment to notice.
-        if (chance.maybe(0.3)) await wait(chance.whole(1, 300));
-        call.state = "aborted";
-        return;
+      await nap(chance.whole(0, temper.pace * 4));
+      for (let at = 0; at <= pieces.length; at++) {
+        if (signal.aborted) {
+          // Some need a moment to notice.
+          if (chance.maybe(0.3)) await wait(chance.whole(1, 300));
+          call.state = "aborted";
+          return;
+        }
+        if (at === stalls) {
+          options.stalled(call);
+          await aborted;
+          at--;
+          continue;
+        }
+        if (at === fails) {
+          call.state = "failed";
+          if (chance.maybe(0.15)) throw new TypeError("fetch failed");
+          const retryAfterMs = chance.maybe(0.3) ? chance.pick([0, 10, 700, 3000, 90_000]) : undefined;
+          throw new ModelFailure(chance.pick(failures), {
+            retryable: chance.maybe(0.6),
+            retryAfterMs,
+            detail: "drawn",
+          });
+        }
+        if (at === cuts) {
+          call.state = "failed";
+          throw new ModelFailure("model_unavailable", { retryable: true, detail: "cut" });
+        }
+        const many = chance.maybe(0.2) ? chance.whole(2, 6) : 1;
+        const given = pieces.slice(at, at + many).slice(0, limit(at, stalls, cuts, fails));
+        at += Math.max(1, given.length) - 1;
+        for (const piece of given) if (piece.type === "text") call.text += piece.text;
+        const [only] = given;
+        if (given.length === 1 && only !== undefined && chance.maybe(0.8)) yield only;
+        else if (given.length > 0) yield given;
+        if (chance.maybe(0.9))
+          await nap(chance.maybe(0.03) ? chance.whole(200, 900) : chance.whole(0, temper.pace * 2));
       }
-      if (at === stalls) {
-        options.stalled(call);
-        await aborted;
-        at--;
-        continue;
-      }
-      if (at === fails) {
-        call.state = "failed";
-        if (chance.maybe(0.15)) throw new TypeError("fetch failed");
-        const retryAfterMs = chance.maybe(0.3) ? chance.pick([0, 10, 700, 3000, 90_000]) : undefined;
-        throw new ModelFailure(chance.pick(failures), { retryable: chance.maybe(0.6), retryAfterMs, detail: "drawn" });
-      }
-      if (at === cuts) {
-        call.state = "failed";
-        throw new ModelFailure("model_unavailable", { retryable: true, detail: "cut" });
-      }
-      const many = chance.maybe(0.2) ? chance.whole(2, 6) : 1;
-      const given = pieces.slice(at, at + many).slice(0, limit(at, stalls, cuts, fails));
-      at += Math.max(1, given.length) - 1;
-      for (const piece of given) if (piece.type === "text") call.text += piece.text;
-      const [only] = given;
-      if (given.length === 1 && only !== undefined && chance.maybe(0.8)) yield only;
-      else if (given.length > 0) yield given;
-      if (chance.maybe(0.9)) await nap(chance.maybe(0.03) ? chance.whole(200, 900) : chance.whole(0, temper.pace * 2));
-    }
-    call.state = "completed";
+      call.state = "completed";
     } finally {
       // Left by its reader in the middle.
       if (call.state === "running") call.state = "aborted";

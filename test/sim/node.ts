@@ -85,19 +85,21 @@ export function createNode(options: NodeOptions): SimNode {
       if (node.current !== undefined) return;
       const incarnation = incarnate(`${options.name}.${++count}`);
       trace(() => `${incarnation.name} starts`);
-      incarnation.engine.start().then(
-        () => {
-          if (!incarnation.owner.alive) return;
-          incarnation.baseline = incarnation.owner.timers;
-          trace(() => `${incarnation.name} is ready`);
-        },
-        () => {
-          // A process that cannot start ends, and is started again.
-          trace(() => `${incarnation.name} could not start`);
-          incarnation.crash(false);
-        },
-      );
+      void begin(incarnation);
     },
+  };
+
+  const begin = async (incarnation: Incarnation): Promise<void> => {
+    try {
+      await incarnation.engine.start();
+      if (!incarnation.owner.alive) return;
+      incarnation.baseline = incarnation.owner.timers;
+      trace(() => `${incarnation.name} is ready`);
+    } catch {
+      // A process that cannot start ends, and is started again.
+      trace(() => `${incarnation.name} could not start`);
+      incarnation.crash(false);
+    }
   };
 
   const incarnate = (name: string): Incarnation => {

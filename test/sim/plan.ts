@@ -5,13 +5,22 @@ import { drawText } from "./model.ts";
 import type { Stage } from "./world.ts";
 
 const emojis = ["👍", "🎉", "🏳️‍🌈", "🇩🇪", "❤️"] as const;
-const malformed = ["", "null", "[]", "{", '{"type":"nonsense","id":"x"}', '{"id":"x"}', '{"type":"ping","id":"x","__proto__":{}}', "\u0000"] as const;
+const malformed = [
+  "",
+  "null",
+  "[]",
+  "{",
+  '{"type":"nonsense","id":"x"}',
+  '{"id":"x"}',
+  '{"type":"ping","id":"x","__proto__":{}}',
+  "\u0000",
+] as const;
 
 export function act(stage: Stage, device: Device, chance: Chance): void {
   const person = device.person();
   const known = person.conversations;
   const [connection] = device.ready().slice(-1);
-  if (known.length === 0 || chance.maybe(0.04)) return begin(stage, device, chance);
+  if (known.length === 0 || (!stage.nature.single && chance.maybe(0.04))) return begin(stage, device, chance);
   if (stage.nature.mischief > 0 && chance.maybe(stage.nature.mischief)) return mischief(stage, device, chance);
   const conversation = chance.pick(known);
   const view = device.views.get(conversation);
@@ -28,8 +37,8 @@ export function act(stage: Stage, device: Device, chance: Chance): void {
     send: 8,
     edit: 2,
     retry: 2,
-    continue: 3,
-    stop: 4,
+    continue: stage.nature.wavering,
+    stop: stage.nature.wavering,
     react: 3,
     update: 1.5,
     delete: stage.nature.deletion,
@@ -39,7 +48,7 @@ export function act(stage: Stage, device: Device, chance: Chance): void {
     ping: 0.5,
     logout: stage.nature.logout,
     second: 0.7,
-    sleep: 0.5,
+    sleep: stage.nature.sleep,
     again: 1.5,
   });
   switch (kind) {
@@ -47,11 +56,18 @@ export function act(stage: Stage, device: Device, chance: Chance): void {
       return device.view(conversation);
     case "send": {
       const parent = chance.weighted({ newest: 6, root: 1, some: 3 });
-      const under = parent === "newest" ? {} : { parent: parent === "root" || ids.length === 0 ? null : chance.pick(ids) };
+      const under =
+        parent === "newest" ? {} : { parent: parent === "root" || ids.length === 0 ? null : chance.pick(ids) };
       return submit({ type: "message.send", conversation, message: chance.uuid(), parts: parts(), ...under });
     }
     case "edit":
-      return submit({ type: "message.edit", conversation, message: some("user") ?? chance.uuid(), replacement: chance.uuid(), parts: parts() });
+      return submit({
+        type: "message.edit",
+        conversation,
+        message: some("user") ?? chance.uuid(),
+        replacement: chance.uuid(),
+        parts: parts(),
+      });
     case "retry":
       return submit({ type: "turn.retry", conversation, message: some("assistant") ?? chance.uuid() });
     case "continue":
@@ -64,10 +80,21 @@ export function act(stage: Stage, device: Device, chance: Chance): void {
     }
     case "react":
       if (ids.length === 0) return;
-      return submit({ type: "message.react", conversation, message: chance.pick(ids), reaction: chance.pick(emojis), on: chance.maybe(0.7) });
+      return submit({
+        type: "message.react",
+        conversation,
+        message: chance.pick(ids),
+        reaction: chance.pick(emojis),
+        on: chance.maybe(0.7),
+      });
     case "update": {
       const title = chance.maybe(0.7) ? { title: `${person.mark} title ${chance.hex(4)}` } : {};
-      return submit({ type: "conversation.update", conversation, ...title, ...(chance.maybe(0.4) ? { archived: chance.maybe(0.5) } : {}) });
+      return submit({
+        type: "conversation.update",
+        conversation,
+        ...title,
+        ...(chance.maybe(0.4) ? { archived: chance.maybe(0.5) } : {}),
+      });
     }
     case "delete":
       return submit({ type: "conversation.delete", conversation });
@@ -122,7 +149,12 @@ function begin(stage: Stage, device: Device, chance: Chance): void {
   const title = chance.maybe(0.5) ? { title: `${person.mark} ${chance.hex(4)}` } : {};
   if (chance.maybe(0.4)) return send(stage, device, { type: "conversation.create", conversation, ...title }, chance);
   const text = drawText(chance, person.mark, 4);
-  send(stage, device, { type: "message.send", conversation, message: chance.uuid(), parts: [{ type: "text", text }] }, chance);
+  send(
+    stage,
+    device,
+    { type: "message.send", conversation, message: chance.uuid(), parts: [{ type: "text", text }] },
+    chance,
+  );
 }
 
 function mischief(stage: Stage, device: Device, chance: Chance): void {
@@ -144,12 +176,15 @@ function mischief(stage: Stage, device: Device, chance: Chance): void {
     case "auth":
       return device.put(connection, device.issue({ type: "auth", guest: true }));
     case "foreign": {
-      const others = stage.people.filter((person) => person !== device.person() && person.user !== device.person().user);
+      const others = stage.people.filter(
+        (person) => person !== device.person() && person.user !== device.person().user,
+      );
       const conversations = others.flatMap((person) => person.conversations);
       if (conversations.length === 0) return;
       const conversation = chance.pick(conversations);
       const story = stage.witness.last(conversation);
-      const message = story === undefined || story.messages.length === 0 ? chance.uuid() : chance.pick(story.messages).id;
+      const message =
+        story === undefined || story.messages.length === 0 ? chance.uuid() : chance.pick(story.messages).id;
       const turn = story?.messages.find((item) => item.metadata.turn !== undefined)?.metadata.turn ?? chance.uuid();
       const parts = [{ type: "text", text: device.person().mark }];
       // Not to one that does not exist yet: that would make it, and rightly.
@@ -171,7 +206,9 @@ function mischief(stage: Stage, device: Device, chance: Chance): void {
       return void device.submit(fields);
     }
     case "forged": {
-      const done = [...device.done.values()].filter(({ sent }) => changes(sent.fields.type) && sent.person === device.person());
+      const done = [...device.done.values()].filter(
+        ({ sent }) => changes(sent.fields.type) && sent.person === device.person(),
+      );
       if (done.length === 0) return;
       const original = chance.pick(done).sent;
       const fields = { ...original.fields, conversation: chance.uuid() };

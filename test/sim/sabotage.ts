@@ -29,7 +29,10 @@ export async function tryOut(sabotage: Sabotage, seeds: string): Promise<Trial> 
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
     const path = join(folder, "src", sabotage.file);
     const source = readFileSync(path, "utf8");
-    writeFileSync(path, source.replace(sabotage.from, () => sabotage.to));
+    writeFileSync(
+      path,
+      source.replace(sabotage.from, () => sabotage.to),
+    );
     const { code, output } = await run(folder, ["test/sim/main.ts", "--seeds", seeds, "--first"]);
     const [, seed, rule] = /^seed (\d+): \[([^\]]*)\]/m.exec(output) ?? [];
     if (seed !== undefined) return { caught: true, seed: Number(seed), by: rule ?? "" };
@@ -63,7 +66,11 @@ function run(cwd: string, args: string[]): Promise<{ code: number | "timeout"; o
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
-    options: { seeds: { type: "string", default: "1..300" }, only: { type: "string" }, at: { type: "string", default: "2" } },
+    options: {
+      seeds: { type: "string", default: "1..300" },
+      only: { type: "string" },
+      at: { type: "string", default: "2" },
+    },
   });
   const { only } = values;
   const chosen = sabotages.filter((sabotage) => only === undefined || sabotage.name.includes(only));

@@ -40,6 +40,12 @@ export const sabotages: readonly Sabotage[] = [
     to: "turn.length;",
   },
   {
+    name: "a reply that went on is settled with what was read before",
+    file: "domain/turn.ts",
+    from: "record.openSince === undefined || continued)",
+    to: "record.openSince === undefined || end === Number.POSITIVE_INFINITY)",
+  },
+  {
     name: "settling loses reactions",
     file: "domain/turn.ts",
     from: "const message = completed(record, entries, view.conversation.head);",
@@ -208,6 +214,12 @@ export const sabotages: readonly Sabotage[] = [
     to: "",
   },
   {
+    name: "a turn that is claimed from oneself is left alone",
+    file: "server/turns.ts",
+    from: "void before.done.then(() => run(turn, resume));",
+    to: "",
+  },
+  {
     name: "a silent model is waited for",
     file: "server/model-call.ts",
     from: "if (silent >= allowed) return abort(",
@@ -251,9 +263,9 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: "commits are answered before they are written",
-    file: "adapters/memory/process.ts",
-    from: "      const result = run();\n",
-    to: "      const result = await Promise.race([Promise.resolve().then(() => clock.after(30, run)), run()]) as Awaited<ReturnType<typeof run>>;\n",
+    file: "adapters/memory/store.ts",
+    from: "process.write(() => commitTo(disk, works, clock)),",
+    to: "process.write(() => { clock.after(40, () => commitTo(disk, works, clock)); return commitTo(structuredClone(disk), works, clock); }),",
   },
   {
     name: "a take-over keeps the fence",

@@ -21,7 +21,7 @@ export const createOwner = (): Owner => ({ alive: true, paused: false, backlog: 
 
 export type Scheduler = {
   /** Milliseconds since the beginning of the world. */
-  now(): number;
+  readonly now: () => number;
   after(owner: Owner, ms: number, run: () => void, how?: { quick?: boolean; timer?: boolean }): () => void;
   resume(owner: Owner): void;
   /** Runs until `stop` says so, nothing is left, or `limit` (ms of the world) is reached. */

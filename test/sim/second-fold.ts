@@ -42,7 +42,9 @@ function changed(story: Story, id: string, how: (message: Message) => Message | 
   const message = story.messages[index];
   if (message === undefined) return withFault(story, `no message ${id}`);
   const after = how(message);
-  return typeof after === "string" ? withFault(story, after) : { ...story, messages: story.messages.with(index, after) };
+  return typeof after === "string"
+    ? withFault(story, after)
+    : { ...story, messages: story.messages.with(index, after) };
 }
 
 const meta = (message: Message, more: Partial<Message["metadata"]>): Message => ({
@@ -90,13 +92,16 @@ function step(story: Story, event: Event): Story {
     case "reply.appended":
       return changed(story, event.message, (message) => {
         const part = message.parts[event.part];
-        if (!story.turns.some((other) => other.turn === event.turn)) return `piece of turn ${event.turn}, which is over`;
+        if (!story.turns.some((other) => other.turn === event.turn))
+          return `piece of turn ${event.turn}, which is over`;
         if (part === undefined) {
-          if (event.part !== message.parts.length || event.offset !== 0) return `piece ${event.part}/${event.offset} in the air`;
+          if (event.part !== message.parts.length || event.offset !== 0)
+            return `piece ${event.part}/${event.offset} in the air`;
           return { ...message, parts: [...message.parts, { type: event.type, text: event.text }] };
         }
         const text = "text" in part ? String(part.text) : "";
-        if (part.type !== event.type || text.length !== event.offset) return `piece at ${event.offset}, not ${text.length}`;
+        if (part.type !== event.type || text.length !== event.offset)
+          return `piece at ${event.offset}, not ${text.length}`;
         return { ...message, parts: message.parts.with(event.part, { type: event.type, text: text + event.text }) };
       });
     case "reply.part":
@@ -107,7 +112,9 @@ function step(story: Story, event: Event): Story {
         return { ...message, parts };
       });
     case "turn.resumed": {
-      const turns = story.turns.map((other) => (other.turn === event.turn ? { ...other, attempt: event.attempt } : other));
+      const turns = story.turns.map((other) =>
+        other.turn === event.turn ? { ...other, attempt: event.attempt } : other,
+      );
       if (event.mode === "continue") return { ...story, turns };
       return changed({ ...story, turns }, event.message, (message) => ({ ...message, parts: [] }));
     }

@@ -13,7 +13,10 @@ export async function settleDown(stage: Stage): Promise<void> {
   Object.assign(weather, { diskFull: false, lag: 0, commitMs: 0, crashInCall: 0 });
   for (const node of nodes) {
     node.skew = 0;
-    if (node.current?.owner.paused === true) scheduler.resume(node.current.owner);
+    if (node.current?.owner.paused === true) {
+      node.current.pausedAt = scheduler.now();
+      scheduler.resume(node.current.owner);
+    }
   }
   for (const device of devices) for (const { link } of device.connections) link.stall(false);
 
@@ -22,7 +25,8 @@ export async function settleDown(stage: Stage): Promise<void> {
     // A lost hint costs time until the next one: here it is.
     for (const history of witness.histories.values()) {
       const device = devices.find((other) => other.person().user === history.user && other.ready().length > 0);
-      if (history.endedAt === undefined) device?.submit({ type: "conversation.update", conversation: history.id, title: "calm" });
+      if (history.endedAt === undefined)
+        device?.submit({ type: "conversation.update", conversation: history.id, title: "calm" });
     }
     if (!(await until(stage, () => unfinished(stage)))) return;
   }
@@ -55,14 +59,18 @@ function unfinished(stage: Stage): string[] {
   for (const device of stage.devices) {
     const { name } = device;
     if (device.ready().length === 0) wanting.push(`${name} is not connected`);
-    for (const sent of device.pending.values()) wanting.push(`${name} waits for ${sent.id} ${JSON.stringify(sent.fields)}`);
+    for (const sent of device.pending.values())
+      wanting.push(`${name} waits for ${sent.id} ${JSON.stringify(sent.fields)}`);
     for (const connection of device.ready()) {
-      for (const { sent, times } of connection.sent.values()) if (times > 0) wanting.push(`${name} got no answer to ${JSON.stringify(sent.fields)}`);
+      for (const { sent, times } of connection.sent.values())
+        if (times > 0) wanting.push(`${name} got no answer to ${JSON.stringify(sent.fields)}`);
     }
   }
-  for (const turn of stage.witness.turns.values()) if (turn.finishedAt === undefined) wanting.push(`turn ${turn.id} runs`);
+  for (const turn of stage.witness.turns.values())
+    if (turn.finishedAt === undefined) wanting.push(`turn ${turn.id} runs`);
   for (const shelf of stage.disk().shelves.values()) {
-    for (const turn of shelf.turns.values()) if (turn.status !== "running" && !turn.settled) wanting.push(`turn ${turn.id} is not settled`);
+    for (const turn of shelf.turns.values())
+      if (turn.status !== "running" && !turn.settled) wanting.push(`turn ${turn.id} is not settled`);
   }
   return wanting;
 }
@@ -75,7 +83,9 @@ function behind(stage: Stage, device: Device): string[] {
     const head = stage.witness.head(view.conversation);
     const gone = history === undefined || (history.endedAt !== undefined && (view.first.deleted || stage.nature.lossy));
     if (!gone && (view.live.size === 0 || view.first.seq !== head)) {
-      wanting.push(`${device.name} is at ${view.first.seq} of ${head} in ${view.conversation}${view.live.size > 0 ? "" : ", not live"}`);
+      wanting.push(
+        `${device.name} is at ${view.first.seq} of ${head} in ${view.conversation}${view.live.size > 0 ? "" : ", not live"}`,
+      );
     }
   }
   if (device.rows.size === 0 || stage.nature.lossy) return wanting;
@@ -84,7 +94,9 @@ function behind(stage: Stage, device: Device): string[] {
     if (history === undefined) continue;
     const ended = history.endedAt !== undefined;
     if (ended ? !row.deleted : row.seq !== history.events.length) {
-      wanting.push(`${device.name} has the row of ${id} at ${row.seq} of ${history.events.length}${ended ? ", deleted" : ""}`);
+      wanting.push(
+        `${device.name} has the row of ${id} at ${row.seq} of ${history.events.length}${ended ? ", deleted" : ""}`,
+      );
     }
   }
   return wanting;
@@ -94,7 +106,9 @@ function behind(stage: Stage, device: Device): string[] {
 async function readCold(stage: Stage): Promise<void> {
   const { witness } = stage;
   for (const person of new Set(stage.devices.map((device) => device.person()))) {
-    const own = [...witness.histories.values()].filter((history) => history.user === person.user && history.endedAt === undefined);
+    const own = [...witness.histories.values()].filter(
+      (history) => history.user === person.user && history.endedAt === undefined,
+    );
     const session = stage.devices.find((device) => device.person() === person)?.session();
     const reader = stage.addDevice(`cold ${person.mark}`, person, { session });
     if (!(await until(stage, () => (reader.ready().length > 0 ? [] : ["a cold reader cannot connect"])))) return;
@@ -110,7 +124,8 @@ async function readCold(stage: Stage): Promise<void> {
       for (const row of (rows ?? []) as { id: string; seq: number; title?: string; turn?: string }[]) {
         listed.push(row.id);
         const story = witness.last(row.id);
-        const fits = story?.seq === row.seq && story.title === row.title && row.turn === undefined && story.archived === archived;
+        const fits =
+          story?.seq === row.seq && story.title === row.title && row.turn === undefined && story.archived === archived;
         if (!fits) stage.wrong("invariant 3", `row ${JSON.stringify(row)}, the log says ${story?.seq} ${story?.title}`);
       }
     }
@@ -124,7 +139,12 @@ async function readPages(stage: Stage, reader: Device, conversation: string): Pr
   const messages: unknown[] = [];
   let before: string | undefined;
   for (let more = true; more;) {
-    const page = await ask(stage, reader, { type: "conversation.history", conversation, limit: 7, ...(before && { before }) });
+    const page = await ask(stage, reader, {
+      type: "conversation.history",
+      conversation,
+      limit: 7,
+      ...(before && { before }),
+    });
     const part = (page["messages"] ?? []) as { id: string }[];
     messages.unshift(...part);
     more = page["more"] === true && part.length > 0;
@@ -135,7 +155,11 @@ async function readPages(stage: Stage, reader: Device, conversation: string): Pr
   if (canon(messages) !== canon([...told])) stage.wrong("invariant 3", `the pages of ${conversation} are not the fold`);
 }
 
-async function ask(stage: Stage, reader: Device, fields: { type: string } & Record<string, unknown>): Promise<Readonly<Record<string, unknown>>> {
+async function ask(
+  stage: Stage,
+  reader: Device,
+  fields: { type: string } & Record<string, unknown>,
+): Promise<Readonly<Record<string, unknown>>> {
   const { id } = reader.submit(fields);
   const asked = await until(stage, () => (reader.done.has(id) ? [] : [`no answer to ${fields.type}`]));
   return asked ? (reader.done.get(id)?.ack ?? {}) : {};
@@ -145,13 +169,15 @@ async function ask(stage: Stage, reader: Device, fields: { type: string } & Reco
 async function goHome(stage: Stage): Promise<void> {
   const { scheduler } = stage;
   for (const device of stage.devices) device.end();
-  await scheduler.run(stage.failed, scheduler.now() + 70_000);
+  await scheduler.run(stage.failed, scheduler.now() + 90_000);
   for (const { current } of stage.nodes) {
     if (current === undefined) continue;
     const { name, engine, owner } = current;
     if (engine.sockets() > 0) stage.wrong("invariant 16", `${name} still has ${engine.sockets()} sockets`);
-    if (owner.timers > current.baseline + 1) stage.wrong("invariant 16", `${name} has ${owner.timers} timers, at its start ${current.baseline}`);
-    if (current.subscriptions() > 1) stage.wrong("invariant 16", `${name} has ${current.subscriptions()} subscriptions`);
+    if (owner.timers > current.baseline + 1)
+      stage.wrong("invariant 16", `${name} has ${owner.timers} timers, at its start ${current.baseline}`);
+    if (current.subscriptions() > 1)
+      stage.wrong("invariant 16", `${name} has ${current.subscriptions()} subscriptions`);
   }
   for (const call of stage.calls) {
     const lives = stage.nodes.some((node) => node.current?.calls.has(call) === true);

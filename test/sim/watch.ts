@@ -23,6 +23,7 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
   const readers = new WeakMap<Connection, Map<string, { seq: number | undefined; snapshot: boolean }>>();
   const revoked = new Map<string, number>();
   const callers = new WeakMap<Call, Incarnation>();
+  let everRestored = false;
   /** Whoever was signed out at least once. */
   const signedOut = new Set<string>();
 
@@ -34,7 +35,10 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
   const begin = (connection: Connection, item: { conversation: string; seq?: number; epoch?: string }): void => {
     const { conversation, seq, epoch } = item;
     const known = seq !== undefined && seq >= 0 && (epoch === undefined || epoch === disk().epoch);
-    readersOf(connection).set(conversation, { seq: known ? seq : undefined, snapshot: !known || seq > witness.head(conversation) });
+    readersOf(connection).set(conversation, {
+      seq: known ? seq : undefined,
+      snapshot: !known || seq > witness.head(conversation),
+    });
   };
 
   const reads = (connection: Connection, frame: Frame, unsent: number): void => {
@@ -72,7 +76,10 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
     const since = session === undefined ? undefined : revoked.get(session);
     const slack = nature.faults.pause > 0 && scheduler.now() - incarnation.pausedAt < 3000;
     if (since !== undefined && scheduler.now() - since > 1000 && !slack) {
-      wrong("invariant 14", `${connection.device.name}: ${fields.type} accepted ${scheduler.now() - since} ms after the end of its session`);
+      wrong(
+        "invariant 14",
+        `${connection.device.name}: ${fields.type} accepted ${scheduler.now() - since} ms after the end of its session`,
+      );
     }
     const conversation = fields["conversation"];
     const history = typeof conversation === "string" ? witness.histories.get(conversation) : undefined;
@@ -83,16 +90,22 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
     if (fields.type === "conversation.close") readersOf(connection).delete(String(conversation));
     if (fields.type === "auth.logout") signedOutNow(sent);
     if (!changes(fields.type)) return;
-    if (sent.forged) return wrong("invariant 2", `${JSON.stringify(fields)} was accepted under the id of another command`);
+    if (sent.forged)
+      return wrong("invariant 2", `${JSON.stringify(fields)} was accepted under the id of another command`);
     const said = canon(answer);
     if (sent.ack !== undefined && sent.ack !== said) wrong("invariant 2", `${sent.id} got ${sent.ack}, then ${said}`);
+    if (sent.ack === undefined) sent.ackedAt = scheduler.now();
     sent.ack = said;
     const seq = Number(answer["seq"]);
-    if (history === undefined) return wrong("invariant 1", `${JSON.stringify(fields)} got ${said}, but nothing is there`);
+    if (history === undefined)
+      return wrong("invariant 1", `${JSON.stringify(fields)} got ${said}, but nothing is there`);
     const fault = contradiction(sent, answer, history, seq);
     if (fault !== undefined) {
       const [before, at] = [history.events[seq - 2], history.events[seq - 1]];
-      wrong("invariant 1", `${JSON.stringify(fields)} got ${said}: ${fault}; seq ${seq} is ${JSON.stringify(at)} after ${JSON.stringify(before)}`);
+      wrong(
+        "invariant 1",
+        `${JSON.stringify(fields)} got ${said}: ${fault}; seq ${seq} is ${JSON.stringify(at)} after ${JSON.stringify(before)}`,
+      );
     }
     if (fields.type === "turn.stop") stopped(String(fields["turn"]), incarnation);
   };
@@ -109,17 +122,20 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
     const { id: user } = answer["user"] as { id: string };
     const { id: session, resumed } = answer["session"] as { id: string; resumed: boolean };
     const before = marks.get(user);
-    if (before !== undefined && before !== sent.person.mark) wrong("invariant 13", `${user} is ${before}, now ${sent.person.mark}`);
+    if (before !== undefined && before !== sent.person.mark)
+      wrong("invariant 13", `${user} is ${before}, now ${sent.person.mark}`);
     marks.set(user, sent.person.mark);
     connection.session = session;
     const since = revoked.get(session);
-    if (resumed && since !== undefined && since < sent.issuedAt) wrong("SE2", `a session was resumed that had ended at ${since}`);
+    if (resumed && since !== undefined && since < sent.issuedAt)
+      wrong("SE2", `a session was resumed that had ended at ${since}`);
     for (const item of (sent.fields["open"] ?? []) as { conversation: string }[]) begin(connection, item);
   };
 
   /** A stop is final at once, and the model hears of it within 500 ms. */
   const stopped = (turn: string, incarnation: Incarnation): void => {
-    if (witness.turns.get(turn)?.finishedAt === undefined) return wrong("invariant 9", `turn ${turn} was stopped and goes on`);
+    if (witness.turns.get(turn)?.finishedAt === undefined)
+      return wrong("invariant 9", `turn ${turn} was stopped and goes on`);
     if (nature.nodes > 1 || nature.lossy) return;
     scheduler.after(world, 500, () => {
       if (!incarnation.owner.alive || incarnation.owner.paused || scheduler.now() - incarnation.pausedAt < 500) return;
@@ -142,23 +158,39 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
     const leaving = incarnation.draining || nature.faults.full > 0;
     if (code === "unavailable" && !leaving) wrong("CM", what);
     if (sent.forged && code !== "conflict" && code !== "unavailable") wrong("LG6", what);
-    if (sent.ack !== undefined && !sent.forged && code !== "unavailable") wrong("invariant 2", `${what}, but before ${sent.ack}`);
+    // One that was sent elsewhere before its ack may have been refused before it was done.
+    const later = (connection.sent.get(sent.id)?.at ?? 0) > sent.ackedAt;
+    if (sent.ack !== undefined && later && !sent.forged && code !== "unavailable")
+      wrong("invariant 2", `${what}, but before ${sent.ack}`);
     if (code === "conflict" && !sent.forged && !mayConflict.has(fields.type)) wrong("CM", what);
     if (code === "not_found" && isThere(sent)) wrong("CM1", what);
   };
-  const mayConflict = new Set(["auth", "conversation.create", "message.send", "message.edit", "turn.retry", "turn.continue"]);
+  const mayConflict = new Set([
+    "auth",
+    "conversation.create",
+    "message.send",
+    "message.edit",
+    "turn.retry",
+    "turn.continue",
+  ]);
   /** True where everything that a command names was there before it was given, and is there now. */
   const isThere = ({ fields, person, issuedAt }: Sent): boolean => {
     const history = witness.histories.get(String(fields["conversation"]));
     if (history === undefined || history.endedAt !== undefined || history.user !== person.user) return false;
     if ((history.at[1] ?? 0) >= issuedAt) return false;
     const named = fields.type === "message.send" ? fields["parent"] : (fields["message"] ?? fields["before"]);
-    if (typeof named === "string" && !history.events.some((event, i) => createsBefore(event, named, (history.at[i + 1] ?? 0) < issuedAt))) return false;
+    if (
+      typeof named === "string" &&
+      !history.events.some((event, i) => createsBefore(event, named, (history.at[i + 1] ?? 0) < issuedAt))
+    )
+      return false;
     const turn = fields["turn"];
     return typeof turn !== "string" || witness.turns.get(turn)?.conversation === history.id;
   };
   const createsBefore = (event: Event, id: string, early: boolean): boolean =>
-    early && ((event.kind === "message.created" && event.message.id === id) || (event.kind === "turn.started" && event.message === id));
+    early &&
+    ((event.kind === "message.created" && event.message.id === id) ||
+      (event.kind === "turn.started" && event.message === id));
 
   return {
     sending(connection: Connection, incarnation: Incarnation, text: string, unsent: number): void {
@@ -182,7 +214,7 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
         1012: incarnation.draining,
         1013: nature.weight > 1 || nature.faults.full > 0,
         4400: connection.device.mischief.has(4400),
-        4401: subject !== undefined,
+        4401: subject !== undefined || everRestored,
         4408: true,
         4410: signedOut.has(mark) || [...disk().sessions.values()].some((row) => row.revokedAt !== undefined),
       };
@@ -194,18 +226,24 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
       callers.set(call, incarnation);
       const all = stage.calls.filter((other) => other.turn === turn);
       const row = witness.row(turn);
-      if (row !== undefined && row.attempts < all.length) wrong("B16", `${what} the ${all.length}. time, written down are ${row.attempts}`);
-      const others = all.filter((other) => other !== call && other.state === "running" && other.abortedAt === undefined);
-      if (others.some((other) => callers.get(other) === incarnation)) wrong("invariant 7", `${what} while it works on it`);
+      if (row !== undefined && row.attempts < all.length)
+        wrong("B16", `${what} the ${all.length}. time, written down are ${row.attempts}`);
+      const others = all.filter(
+        (other) => other !== call && other.state === "running" && other.abortedAt === undefined,
+      );
+      if (others.some((other) => callers.get(other) === incarnation))
+        wrong("invariant 7", `${what} while it works on it`);
       const history = witness.histories.get(conversation);
       if (history === undefined) return wrong("CM3", `${what}, which is not in the log`);
       const story = history.stories.at(-1);
       if (story === undefined || story.deleted) return;
       const mark = marks.get(history.user);
       const last = request.messages.at(-1);
-      if (last?.role !== "user" && !(nature.prefill && last?.role === "assistant")) wrong("MO", `${what} with ${last?.role} at the end`);
+      if (last?.role !== "user" && !(nature.prefill && last?.role === "assistant"))
+        wrong("MO", `${what} with ${last?.role} at the end`);
       for (const message of request.messages) {
-        for (const [found] of textOf(message.content).matchAll(/«\d+»/g)) if (found !== mark) wrong("invariant 13", `${what} with ${found} in it`);
+        for (const [found] of textOf(message.content).matchAll(/«\d+»/g))
+          if (found !== mark) wrong("invariant 13", `${what} with ${found} in it`);
       }
       const reply = story.messages.find((message) => message.metadata.turn === turn);
       if (reply === undefined) return;
@@ -216,6 +254,11 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
       }
       const given = request.history.map((message) => message.id);
       if (canon(given) !== canon(path)) wrong("CM3", `${what} with ${given.join()}, not ${path.join()}`);
+    },
+    /** The store went back to an older state. */
+    restored(): void {
+      revoked.clear();
+      everRestored = true;
     },
     /** The model gives nothing more: somebody must notice. */
     stalled(incarnation: Incarnation, call: Call): void {
@@ -234,23 +277,34 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
       const reply = history.stories[seq]?.messages.find((message) => message.id === event.message);
       const text = textOf(reply?.parts ?? []);
       if (done === undefined) return wrong("TU5", `turn ${event.turn} is completed, but no call of the model was`);
-      if (!text.endsWith(done.text)) wrong("invariant 1", `reply ${JSON.stringify(text)} does not end with ${JSON.stringify(done.text)}`);
+      if (!text.endsWith(done.text))
+        wrong("invariant 1", `reply ${JSON.stringify(text)} does not end with ${JSON.stringify(done.text)}`);
     },
   };
 }
 
 /** What of an ack is not so in the log. */
-function contradiction(sent: Sent, answer: Readonly<Record<string, unknown>>, history: History, seq: number): string | undefined {
+function contradiction(
+  sent: Sent,
+  answer: Readonly<Record<string, unknown>>,
+  history: History,
+  seq: number,
+): string | undefined {
   const { fields } = sent;
   const event = history.events[seq - 1];
   const before = history.events[seq - 2];
-  const started = event?.kind === "turn.started" && event.turn === answer["turn"] && event.message === answer["reply"] ? event : undefined;
+  const started =
+    event?.kind === "turn.started" && event.turn === answer["turn"] && event.message === answer["reply"]
+      ? event
+      : undefined;
   const messages = history.stories[seq]?.messages ?? [];
   switch (fields.type) {
     case "conversation.create":
       return event?.kind === "conversation.created" && event.title === fields["title"] ? undefined : "not created";
     case "conversation.update":
-      return event?.kind === "conversation.updated" && event.title === fields["title"] && event.archived === fields["archived"]
+      return event?.kind === "conversation.updated" &&
+        event.title === fields["title"] &&
+        event.archived === fields["archived"]
         ? undefined
         : "not updated";
     case "conversation.delete":
@@ -264,21 +318,30 @@ function contradiction(sent: Sent, answer: Readonly<Record<string, unknown>>, hi
       if (canon(message.parts) !== canon(fields["parts"])) return "other content";
       if (fields.type === "message.send") {
         const newest = history.stories[seq - 2]?.messages.at(-1)?.id ?? null;
-        return message.metadata.parent === (fields["parent"] === undefined ? newest : fields["parent"]) ? undefined : "another parent";
+        return message.metadata.parent === (fields["parent"] === undefined ? newest : fields["parent"])
+          ? undefined
+          : "another parent";
       }
       const original = messages.find((other) => other.id === fields["message"]);
       const fits = message.metadata.editOf === original?.id && message.metadata.parent === original?.metadata.parent;
       return fits ? undefined : "no edit of it";
     }
     case "message.react": {
-      const users = messages.find((message) => message.id === fields["message"])?.metadata.reactions?.[String(fields["reaction"])] ?? [];
+      const users =
+        messages.find((message) => message.id === fields["message"])?.metadata.reactions?.[
+          String(fields["reaction"])
+        ] ?? [];
       return users.includes(sent.person.user ?? "") === fields["on"] ? undefined : "another reaction";
     }
     case "turn.stop":
-      return event?.kind === "turn.finished" && event.turn === fields["turn"] && event.status === answer["status"] ? undefined : "no end of it";
+      return event?.kind === "turn.finished" && event.turn === fields["turn"] && event.status === answer["status"]
+        ? undefined
+        : "no end of it";
     case "turn.retry": {
       const retried = messages.find((message) => message.id === fields["message"]);
-      return started !== undefined && started.parent === retried?.metadata.parent && started.message !== retried.id ? undefined : "no sibling";
+      return started !== undefined && started.parent === retried?.metadata.parent && started.message !== retried.id
+        ? undefined
+        : "no sibling";
     }
     case "turn.continue":
       return started !== undefined && started.message === fields["message"] ? undefined : "not continued";

@@ -128,7 +128,10 @@ export function createWitness(options: {
     for (const event of item.events) {
       const before = history.stories.at(-1) ?? emptyStory;
       const seq = history.events.push(event);
-      if (event.kind === "message.created" && before.turns.some((turn) => turn.message === event.message.metadata.parent)) {
+      if (
+        event.kind === "message.created" &&
+        before.turns.some((turn) => turn.message === event.message.metadata.parent)
+      ) {
         wrong("CM4", `${event.message.id} was put under a reply that is being made`);
       }
       const story = tell(before, event, seq);
@@ -194,6 +197,19 @@ export function createWitness(options: {
         if (history !== undefined) compare(history);
       }
     },
+    /** Keeps what is known now. What it returns goes back to it, as a store does that is restored. */
+    keep(): () => void {
+      const kept = new Map([...histories].map(([id, history]) => [id, copyOf(history)]));
+      const keptTurns = new Map([...turns].map(([id, turn]) => [id, { ...turn }]));
+      const keptApplied = new Map(applied);
+      return () => {
+        refill(histories, kept);
+        refill(turns, keptTurns);
+        refill(applied, keptApplied);
+        rows = new Map();
+        staged = [];
+      };
+    },
     row: (turn: string): TurnRecord | undefined => rows.get(turn),
     head: (conversation: string): number => histories.get(conversation)?.events.length ?? 0,
     story(conversation: string, seq: number): Story | undefined {
@@ -210,7 +226,8 @@ export function createWitness(options: {
         const story = history.stories.at(-1);
         if (shelf === undefined || story === undefined || history.endedAt !== undefined) continue;
         const stored = [...shelf.messages.values()];
-        if (stored.length !== story.messages.length) wrong("invariant 3", `${history.id}: ${stored.length} rows of messages`);
+        if (stored.length !== story.messages.length)
+          wrong("invariant 3", `${history.id}: ${stored.length} rows of messages`);
         stored.forEach((row, i) => {
           if (row.openSince !== undefined) wrong("TU6", `the row of ${row.message.id} was left open`);
           const told = story.messages[i];
@@ -219,7 +236,8 @@ export function createWitness(options: {
           }
           if (told?.metadata.status === "completed" && told.metadata.turn !== undefined) {
             const turn = shelf.turns.get(told.metadata.turn);
-            if (turn?.length !== lengthOf(told)) wrong("TU5", `turn ${turn?.id} has length ${turn?.length}, not ${lengthOf(told)}`);
+            if (turn?.length !== lengthOf(told))
+              wrong("TU5", `turn ${turn?.id} has length ${turn?.length}, not ${lengthOf(told)}`);
           }
         });
         for (const turn of shelf.turns.values()) {
@@ -227,10 +245,23 @@ export function createWitness(options: {
           else if (!turn.settled) wrong("TU6", `turn ${turn.id} is not settled`);
         }
         const { title, archived } = shelf.record;
-        if (title !== story.title || archived !== story.archived) wrong("invariant 3", `the row of ${history.id} differs`);
+        if (title !== story.title || archived !== story.archived)
+          wrong("invariant 3", `the row of ${history.id} differs`);
       }
     },
   };
+}
+
+const copyOf = (history: History): History => ({
+  ...history,
+  events: [...history.events],
+  stories: [...history.stories],
+  at: [...history.at],
+});
+
+function refill<K, V>(map: Map<K, V>, from: ReadonlyMap<K, V>): void {
+  map.clear();
+  for (const [key, value] of from) map.set(key, value);
 }
 
 /** Takes a stored entry apart by its cuts, and compares every piece. Only of merged ones the stamps may differ. */

@@ -1,5 +1,5 @@
 // Owns one world: what is drawn from a seed, its processes, people, faults and end. It judges by the watch and the witness.
-import { memoryDisk, type MemoryDisk } from "../../src/adapters/memory/store.ts";
+import { copyDisk, memoryDisk, type MemoryDisk } from "../../src/adapters/memory/store.ts";
 import { defaultLimits } from "../../src/protocol/index.ts";
 import type { Hint } from "../../src/server/ports.ts";
 import { createChance, type Chance } from "./chance.ts";
@@ -39,9 +39,11 @@ export type Stage = {
   readonly calls: Call[];
   readonly phase: () => "storm" | "calm";
   calm(): void;
+  /** Takes a backup; what it returns brings the disk back to it. */
+  backUp(): () => void;
   addDevice(name: string, person: Person, from?: { session: string | undefined }): Device;
-  wrong(rule: string, detail: string): void;
-  trace(line: () => string): void;
+  readonly wrong: (rule: string, detail: string) => void;
+  readonly trace: (line: () => string) => void;
   readonly failed: () => boolean;
 };
 
@@ -67,7 +69,8 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
   process.on("uncaughtException", surprised);
   process.on("unhandledRejection", surprised);
 
-  const disk = memoryDisk();
+  let disk = memoryDisk();
+  let restores = 0;
   const weather: Weather = { ...nature.weather };
   const nodes: SimNode[] = [];
   const devices: Device[] = [];
@@ -152,6 +155,23 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
       phase = "calm";
       weather.temper = calmTemper;
     },
+    backUp() {
+      trace(() => "a backup is taken");
+      const copy = copyDisk(disk, `epoch-r${++restores}`);
+      const forget = witness.keep();
+      return () => {
+        if (phase === "calm") return;
+        trace(() => "the backup is restored");
+        for (const node of nodes) node.current?.crash(false);
+        disk = copy;
+        forget();
+        watch.restored();
+        calls.length = 0;
+        for (const person of people)
+          if (person.user !== undefined && !disk.users.has(person.user)) person.user = undefined;
+        for (const device of devices) device.restored((user, id) => witness.applied.has(`${user} ${id}`));
+      };
+    },
     addDevice(name, person, from) {
       const device = createDevice(port, name, person, settings.heartbeatMs, from);
       devices.push(device);
@@ -175,7 +195,10 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
     witness,
     newGuest: () => newPerson(undefined),
     token: (subject) =>
-      tokenOf(subject, Date.UTC(2026, 0, 1) + scheduler.now() + (nature.faults.skew === 0 && network.maybe(0.3) ? 80_000 : 14_400_000)),
+      tokenOf(
+        subject,
+        Date.UTC(2026, 0, 1) + scheduler.now() + (nature.faults.skew === 0 && network.maybe(0.3) ? 80_000 : 14_400_000),
+      ),
     wrong,
     trace,
     connect(begun) {

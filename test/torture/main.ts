@@ -1,6 +1,6 @@
 // `npm run torture -- --cycles 200 --seed 1 --clients 20`: the rig from the command line. Ends with an exit code.
 import { parseArgs } from "node:util";
-import { torture } from "./rig.ts";
+import { badCounts, torture } from "./rig.ts";
 
 const { values } = parseArgs({
   options: {
@@ -20,7 +20,7 @@ const report = await torture({
 const { problems, ...counts } = report;
 console.log(JSON.stringify({ ...counts, seconds: Math.round((performance.now() - began) / 1000) }, null, 2));
 for (const problem of problems.slice(0, 20)) console.log(`- ${problem}`);
-const bad = report.lost + report.doubled + report.torn + report.stuck + report.mismatched + report.wrongCloses;
+const bad = badCounts.reduce((sum, name) => sum + report[name], 0);
 console.log(
   bad === 0
     ? "all promises held"

@@ -1,17 +1,20 @@
 // The rig: real server processes killed in the middle of work, networks cut, readers stalled; then every promise is checked.
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createConnection, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { ServerProcess } from "../e2e/server-process.ts";
 import { expectedText, startModelServer } from "../support/model-server.ts";
-import { Person, type Counts } from "./person.ts";
-import type { LogView } from "./view.ts";
+import { ChaosProxy } from "../support/proxy.ts";
+import type { WireView } from "../support/wire-view.ts";
+import { Person, type Command, type Counts, type Done } from "./person.ts";
+
+/** Counts that have to be 0. `crashes`: the server ended by itself, or met a bug of its own. */
+export const badCounts = ["lost", "doubled", "torn", "stuck", "mismatched", "wrongCloses", "crashes"] as const;
 
 export type RigOptions = { cycles: number; seed: number; clients: number; say?: (line: string) => void };
 export type Report = Counts & {
   cycles: number;
   kills: number;
+  /** Ends by SIGTERM. */
+  drains: number;
   cuts: number;
   conversations: number;
   messages: number;
@@ -30,155 +33,94 @@ function seeded(seed: number): () => number {
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const root = join(import.meta.dirname, "../..");
 
-/** The server under torture, on one port and one folder through all its lives. */
-class Victim {
-  child: ChildProcess | undefined;
-  port = 0;
-  output = "";
-  readonly #env: Record<string, string>;
-  constructor(env: Record<string, string>) {
-    this.#env = env;
-  }
+/** How the network is for a while; a seed's cycles go through all of them. */
+const weathers = [{}, {}, { delay: 15 }, { slice: 48 }, { delay: 5, slice: 200 }] as const;
 
-  /** Starts; resolves when it accepts, or when it was killed before that. */
-  start(): Promise<void> {
-    const env = { ...process.env, ...this.#env, PORT: String(this.port) };
-    const child = spawn(process.execPath, [join(root, "src/main.ts")], { env, stdio: ["ignore", "pipe", "pipe"] });
-    this.child = child;
-    let out = "";
-    return new Promise((resolve) => {
-      const look = (data: Buffer): void => {
-        out += data.toString();
-        this.output = (this.output + data.toString()).slice(-20_000);
-        const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(out)?.[1];
-        if (port === undefined) return;
-        this.port = Number(port);
-        resolve();
-      };
-      child.stdout.on("data", look);
-      child.stderr.on("data", look);
-      child.on("exit", () => resolve());
-    });
-  }
-
-  kill(): Promise<void> {
-    const { child } = this;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-    return new Promise((resolve) => {
-      child.once("exit", () => resolve());
-      child.kill("SIGKILL");
-    });
-  }
-}
-
-/** A relay whose connections can be cut, so that a network breaks in the middle of a frame. */
-async function startProxy(
-  target: () => number,
-): Promise<{ port: number; cut: (chance: number, random: () => number) => number; close: () => void }> {
-  const pairs = new Set<[Socket, Socket]>();
-  const server = createServer((inner) => {
-    const outer = createConnection(target(), "127.0.0.1");
-    const pair: [Socket, Socket] = [inner, outer];
-    pairs.add(pair);
-    const end = (): void => {
-      pairs.delete(pair);
-      inner.destroy();
-      outer.destroy();
-    };
-    for (const socket of pair) {
-      socket.on("error", end);
-      socket.on("close", end);
-    }
-    inner.pipe(outer);
-    outer.pipe(inner);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (typeof address !== "object" || address === null) throw new Error("no port");
-  return {
-    port: address.port,
-    cut(chance, random) {
-      const cut = [...pairs].filter(() => random() < chance);
-      for (const [inner, outer] of cut) {
-        inner.resetAndDestroy();
-        outer.destroy();
-      }
-      return cut.length;
-    },
-    close: () => server.close(),
-  };
-}
+/** What the server does with the reply of a process that died; both kinds of models see each. */
+const onCrash = ["continue", "restart", "interrupt"] as const;
 
 export async function torture(options: RigOptions): Promise<Report> {
   const random = seeded(options.seed);
   const say = options.say ?? (() => undefined);
-  const dataDir = mkdtempSync(join(tmpdir(), "throughline-torture-"));
   const prefill = options.seed % 2 === 0;
   const model = await startModelServer({ prefill });
-  const victim = new Victim({
-    DATA_DIR: dataDir,
+  const victim = new ServerProcess({
     LOG_LEVEL: "warn",
     MODEL: "openai-compatible:torture",
-    OPENAI_BASE_URL: `${model.url.replace(/\/v1$/, "")}/v1`,
+    OPENAI_BASE_URL: model.url,
     MODEL_PREFILL: prefill ? "on" : "off",
+    ON_CRASH: onCrash[Math.floor(options.seed / 2) % 3] ?? "continue",
+    DRAIN_MS: "700",
   });
   await victim.start();
-  const proxy = await startProxy(() => victim.port);
-  const counts: Counts = {
-    operations: 0,
-    acked: 0,
-    refused: 0,
-    connections: 0,
-    lost: 0,
-    doubled: 0,
-    torn: 0,
-    stuck: 0,
-    mismatched: 0,
-    wrongCloses: 0,
-  };
+  const proxy = await ChaosProxy.start(() => Number(new URL(victim.url).port));
+  const names = ["operations", "acked", "refused", "repeated", "connections", ...badCounts] as const;
+  const counts = Object.fromEntries(names.map((name) => [name, 0])) as Counts;
   const url = (): string => `ws://127.0.0.1:${proxy.port}/api/v1/async/chatbot`;
   const people = Array.from(
     { length: options.clients },
     (_, i) => new Person(url, seeded(options.seed * 1000 + i), counts),
   );
+  const problems: string[] = [];
   const working = people.map((person) => person.work());
-  let kills = 0;
-  let cuts = 0;
+  let [kills, drains, cuts] = [0, 0, 0];
+  const kill = async (): Promise<void> => {
+    await victim.end("SIGKILL");
+    kills++;
+  };
   try {
     for (let cycle = 1; cycle <= options.cycles; cycle++) {
+      Object.assign(proxy, { delay: 0, slice: 0 }, weathers[Math.floor(random() * weathers.length)]);
       const end = performance.now() + 300 + random() * 1500;
       while (performance.now() < end) {
         await sleep(60 + random() * 200);
-        cuts += proxy.cut(0.06, random);
+        cuts += proxy.cut(() => random() < 0.06);
+        if (random() < 0.2) cuts += proxy.lose(() => random() < 0.1);
+        proxy.freeze("down", random() < 0.1);
+        proxy.freeze("up", random() < 0.05);
         for (const person of people) if (random() < 0.04) person.disturb();
       }
-      await victim.kill();
-      kills++;
+      proxy.freeze("down", false);
+      proxy.freeze("up", false);
+      if (random() < 0.15) {
+        drains++;
+        const code = await victim.end("SIGTERM");
+        // It may have died before; that is counted by its deaths.
+        if (code !== 0 && code !== null) {
+          counts.crashes++;
+          problems.push(`ended with ${code} after SIGTERM`);
+        }
+      } else await kill();
       // Sometimes it dies again while it starts, or right after.
       while (random() < 0.2) {
-        const starting = victim.start();
+        const starting = victim.start().catch(() => undefined);
         await Promise.race([starting, sleep(random() * 500)]);
-        await victim.kill();
-        kills++;
+        await kill();
+        await starting;
       }
       await victim.start();
-      if (cycle % 20 === 0)
-        say(`cycle ${cycle}: ${kills} kills, ${counts.acked} acked, ${counts.torn + counts.wrongCloses} problems`);
+      if (cycle % 20 === 0) {
+        const bad = badCounts.reduce((sum, name) => sum + counts[name], victim.deaths.length);
+        say(`cycle ${cycle}: ${kills} kills, ${drains} drains, ${counts.acked} acked, ${bad} problems`);
+      }
     }
+    Object.assign(proxy, { delay: 0, slice: 0 });
     for (const person of people) person.stop();
     await withTime(Promise.all(working), 60_000, () => counts.stuck++);
-    const seen = await check(people, counts, prefill);
-    if (/uncaught|unhandled/i.test(victim.output)) counts.torn++;
-    const problems = people.flatMap((person) => person.problems);
-    return { ...counts, ...seen, cycles: options.cycles, kills, cuts, problems };
+    const seen = await Promise.all(people.map((person) => check(person, counts, prefill)));
+    const bugs = [...victim.deaths, ...victim.bugs()];
+    counts.crashes += bugs.length;
+    problems.push(...people.flatMap((person) => person.problems), ...bugs);
+    const sum = (key: "conversations" | "messages"): number => seen.reduce((total, one) => total + one[key], 0);
+    const [conversations, messages] = [sum("conversations"), sum("messages")];
+    return { ...counts, conversations, messages, cycles: options.cycles, kills, drains, cuts, problems };
   } finally {
     for (const person of people) person.close();
     proxy.close();
-    await victim.kill();
+    await victim.end("SIGKILL");
     await model.close();
-    rmSync(dataDir, { recursive: true, force: true });
+    rmSync(victim.dataDir, { recursive: true, force: true });
   }
 }
 
@@ -194,129 +136,120 @@ async function withTime(work: Promise<unknown>, ms: number, late: () => void): P
   clearTimeout(timer);
 }
 
+type Seen = { conversations: number; messages: number };
+
 /** Waits until nothing runs, then reads every conversation cold and holds every acknowledgement and every view against it. */
-async function check(
-  people: readonly Person[],
-  counts: Counts,
-  prefill: boolean,
-): Promise<{ conversations: number; messages: number }> {
-  let conversations = 0;
-  let messages = 0;
-  for (const person of people) {
-    for (const [conversation, live] of person.views) {
-      let cold = await person.readCold(conversation);
-      for (let i = 0; i < 100 && cold !== undefined && cold.runningTurns().length > 0; i++) {
-        await sleep(200);
-        cold = await person.readCold(conversation);
-      }
-      const deleted = person.done.some(
-        ({ command }) => command.type === "conversation.delete" && command["conversation"] === conversation,
-      );
-      if (cold === undefined) {
-        const known = person.done.some(
-          ({ command }) => command.type === "message.send" && command["conversation"] === conversation,
-        );
-        if (known && !deleted) lose(person, counts, `conversation ${conversation} cannot be opened`);
-        continue;
-      }
-      if (deleted) lose(person, counts, `conversation ${conversation} was deleted, and is there`);
-      counts.stuck += cold.runningTurns().length;
-      conversations++;
-      messages += cold.messages.size;
-      await compareViews(person, conversation, live, cold, counts);
-      checkTexts(person, cold, counts, prefill);
+async function check(person: Person, counts: Counts, prefill: boolean): Promise<Seen> {
+  const seen: Seen = { conversations: 0, messages: 0 };
+  const bad = (count: (typeof badCounts)[number], problem: string): void => {
+    counts[count]++;
+    person.problems.push(problem);
+  };
+  const listed = new Map((await person.list()).map((row) => [row["id"], row]));
+  for (const conversation of [...person.views.keys()]) {
+    const acks = person.done.filter(({ command }) => command["conversation"] === conversation);
+    const deleted = acks.some(({ command }) => command.type === "conversation.delete");
+    let cold = await person.readCold(conversation);
+    for (let i = 0; i < 100 && cold !== undefined && cold.turns.size > 0; i++) {
+      await sleep(200);
+      cold = await person.readCold(conversation);
     }
-    checkEffects(person, counts, await coldViews(person));
+    const known = acks.some(({ command }) => command.type === "message.send");
+    if (cold === undefined) {
+      if (known && !deleted) bad("lost", `conversation ${conversation} cannot be opened`);
+      if (listed.has(conversation)) bad("mismatched", `${conversation} cannot be opened, and is in the list`);
+      continue;
+    }
+    if (deleted) bad("lost", `conversation ${conversation} was deleted, and is there`);
+    for (const turn of cold.turns.keys()) bad("stuck", `turn ${turn} of ${conversation} still runs`);
+    seen.conversations++;
+    seen.messages += cold.messages.size;
+    if (!listed.has(conversation)) bad("lost", `${conversation} is not in the list`);
+    await compare(person, cold, bad);
+    checkTexts(person, cold, bad, prefill);
+    checkEffects(acks, person.refused, cold, bad);
   }
-  return { conversations, messages };
+  const changing = person.done.filter(({ command }) => /^(message|turn)\.|\.(update|delete)$/.test(command.type));
+  for (const done of changing.slice(-20)) await person.repeat(done);
+  return seen;
 }
 
-function lose(person: Person, counts: Counts, problem: string): void {
-  counts.lost++;
-  person.problems.push(problem);
-}
+type Bad = (count: (typeof badCounts)[number], problem: string) => void;
 
-async function coldViews(person: Person): Promise<Map<string, LogView>> {
-  const cold = new Map<string, LogView>();
-  for (const conversation of person.views.keys()) {
-    const view = await person.readCold(conversation);
-    if (view !== undefined) cold.set(conversation, view);
+/** The view that lived through all of it, brought up to date from its own cursor, and a snapshot must be the log's. */
+async function compare(person: Person, cold: WireView, bad: Bad): Promise<void> {
+  const { conversation } = cold;
+  const whole = cold.canonical();
+  const views = { live: await person.catchUp(conversation), snapshot: await person.readCold(conversation, "snapshot") };
+  for (const [name, view] of Object.entries(views)) {
+    const own = view?.canonical() ?? "";
+    if (own !== whole) bad("mismatched", `${name} of ${conversation}: ${firstDifference(own, whole)}`);
+    if (view?.snapshots !== (name === "live" ? 0 : 1)) bad("mismatched", `${view?.snapshots} snapshots to ${name}`);
   }
-  return cold;
 }
 
-/** The view that lived through all of it, brought up to date from its own cursor, must be the log's. */
-async function compareViews(
-  person: Person,
-  conversation: string,
-  live: LogView,
-  cold: LogView,
-  counts: Counts,
-): Promise<void> {
-  live.liveAt = undefined;
-  await person.perform({ type: "conversation.open", id: crypto.randomUUID(), conversation, seq: live.seq });
-  for (let i = 0; live.liveAt === undefined && i < 1000; i++) await sleep(10);
-  await person.perform({ type: "conversation.close", id: crypto.randomUUID(), conversation });
-  if (live.serialize() === cold.serialize()) return;
-  counts.mismatched++;
-  person.problems.push(`view differs: ${live.serialize().slice(0, 200)} / ${cold.serialize().slice(0, 200)}`);
+function firstDifference(a: string, b: string): string {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return `…${a.slice(Math.max(0, at - 60), at + 60)}… is …${b.slice(Math.max(0, at - 60), at + 60)}…`;
 }
 
 /** Every reply is the model's text, byte for byte, or the beginning of it where it was stopped. */
-function checkTexts(person: Person, cold: LogView, counts: Counts, prefill: boolean): void {
+function checkTexts(person: Person, cold: WireView, bad: Bad, prefill: boolean): void {
   for (const reply of cold.messages.values()) {
-    if (reply.role !== "assistant" || reply.parent === null) continue;
-    const asked = person.asked.get(reply.parent);
-    if (asked === undefined) continue;
+    const asked = person.asked.get(String(reply.metadata["parent"]));
+    if (reply.role !== "assistant" || asked === undefined) continue;
     const whole = expectedText(asked.seed, asked.chars);
     const text = cold.text(reply.id);
-    const continued = reply.turns.length > 1;
+    const status = cold.status(reply.id);
+    // The model never fails here, whatever happens to the server.
+    if (status === "failed") bad("torn", `reply ${reply.id} failed`);
     // A model without prefill is asked to go on in words, which the test model answers with another text.
-    if (continued && !prefill) continue;
-    if (reply.status === "completed" ? text === whole : whole.startsWith(text)) continue;
-    counts.torn++;
-    person.problems.push(
-      `reply ${reply.id} (${reply.status}): ${text.length} of ${whole.length} characters, not the model's`,
-    );
+    if ((cold.started.get(reply.id)?.length ?? 0) > 1 && !prefill) continue;
+    if (status === "completed" ? text === whole : whole.startsWith(text)) continue;
+    bad("torn", `reply ${reply.id} (${String(status)}): ${text.length} of ${whole.length} characters, not the model's`);
   }
 }
 
-/** What was acknowledged is there once; what was refused is not there. */
-function checkEffects(person: Person, counts: Counts, cold: ReadonlyMap<string, LogView>): void {
-  const reactions = new Map<string, boolean>();
-  for (const { command, answer } of person.done) {
-    const view = cold.get(String(command["conversation"]));
-    if (view === undefined) continue;
-    const missing = (what: string): void =>
-      lose(person, counts, `${command.type} was acknowledged, but ${what} is not there`);
-    if (command.type === "message.send" || command.type === "message.edit") {
-      const id = String(command[command.type === "message.send" ? "message" : "replacement"]);
-      if (!view.messages.has(id)) missing(`message ${id}`);
-      if (!view.turns.has(String(answer["turn"]))) missing("its turn");
-      const answers = [...view.messages.values()].filter(
-        (message) => message.parent === id && message.turns[0] === answer["turn"],
-      );
-      if (answers.length > 1) counts.doubled++;
-    } else if (command.type === "turn.retry" || command.type === "turn.continue") {
-      if (!view.turns.has(String(answer["turn"]))) missing("its turn");
+/** What was acknowledged is there, and nothing else: every command has an answer by now, so the numbers must be the same. */
+function checkEffects(acks: readonly Done[], refused: readonly Command[], view: WireView, bad: Bad): void {
+  const { conversation } = view;
+  const turns = new Set([...view.started.values()].flat());
+  const users = new Set<string>();
+  const reactions = new Map<string, { message: string; reaction: string; on: boolean }>();
+  let starts = 0;
+  let title: unknown;
+  for (const { command, answer } of acks) {
+    const missing = (what: string): void => bad("lost", `${command.type} was acknowledged, but ${what} is not there`);
+    if (Number(answer["seq"] ?? 0) > view.seq) missing(`seq ${String(answer["seq"])}`);
+    if (["message.send", "message.edit", "turn.retry", "turn.continue"].includes(command.type)) {
+      starts++;
+      if (!turns.has(String(answer["turn"]))) missing("its turn");
+      if (!view.messages.has(String(answer["reply"]))) missing("its reply");
+      const id = command.type === "message.send" ? command["message"] : command["replacement"];
+      if (id === undefined) continue;
+      users.add(String(id));
+      if (!view.messages.has(String(id))) missing(`message ${String(id)}`);
     } else if (command.type === "turn.stop") {
-      if (view.turns.get(String(answer["turn"])) !== answer["status"]) missing(`status ${String(answer["status"])}`);
+      const ended = view.finished.get(String(answer["turn"]));
+      if (ended?.["status"] !== answer["status"]) missing(`status ${String(answer["status"])}`);
     } else if (command.type === "message.react") {
-      reactions.set(
-        [command["conversation"], command["message"], command["reaction"]].join(" "),
-        command["on"] === true,
-      );
-    }
+      const [message, reaction] = [String(command["message"]), String(command["reaction"])];
+      reactions.set(`${message} ${reaction}`, { message, reaction, on: command["on"] === true });
+    } else if (command.type === "conversation.update") title = command["title"];
   }
-  for (const [key, on] of reactions) {
-    const [conversation = "", message = "", reaction = ""] = key.split(" ");
-    const view = cold.get(conversation);
-    if (view === undefined || (view.messages.get(message)?.reactions.has(reaction) ?? false) === on) continue;
-    lose(person, counts, `reaction ${reaction} on ${message} should be ${on ? "on" : "off"}`);
+  if (view.title !== title) bad("lost", `the title is ${view.title}, and should be ${String(title)}`);
+  if (turns.size !== starts)
+    bad(turns.size > starts ? "doubled" : "lost", `${turns.size} turns for ${starts} commands`);
+  const found = [...view.messages.values()].filter(({ role }) => role === "user").map(({ id }) => id);
+  for (const id of found) if (!users.has(id)) bad("doubled", `message ${id} is there, and nobody was told so`);
+  for (const { message, reaction, on } of reactions.values()) {
+    const set = view.messages.get(message)?.metadata["reactions"] as Record<string, string[]> | undefined;
+    if ((set?.[reaction]?.length ?? 0) !== (on ? 1 : 0)) bad("lost", `reaction ${reaction} on ${message} is not ${on}`);
   }
-  for (const command of person.refused) {
+  for (const command of refused) {
     const id = command.type === "message.send" ? command["message"] : command["replacement"];
-    const view = cold.get(String(command["conversation"]));
-    if (typeof id === "string" && view?.messages.has(id) === true) counts.doubled++;
+    if (command["conversation"] === conversation && typeof id === "string" && view.messages.has(id))
+      bad("doubled", `${command.type} was refused, and ${id} is there`);
   }
 }

@@ -7,8 +7,8 @@ test.each([6, 7])(
   async (seed) => {
     const { problems, ...report } = await torture({ cycles: 3, seed, clients: 6 });
     expect(problems).toEqual([]);
-    expect(report).toMatchObject({ lost: 0, doubled: 0, torn: 0, stuck: 0, mismatched: 0, wrongCloses: 0 });
-    expect(report.kills).toBeGreaterThanOrEqual(3);
+    expect(report).toMatchObject({ lost: 0, doubled: 0, torn: 0, stuck: 0, mismatched: 0, wrongCloses: 0, crashes: 0 });
+    expect(report.kills + report.drains).toBeGreaterThanOrEqual(3);
     expect(report.acked).toBeGreaterThan(30);
   },
   120_000,

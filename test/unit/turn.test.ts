@@ -90,7 +90,11 @@ describe("turns", () => {
       parts: [{ text: "abcd" }],
       metadata: { status: "completed" },
     });
-    const view = viewOf({ conversation: conversation(), messages: [open], turns: [turnRow({ status: "completed", finishedSeq: 7 })] });
+    const view = viewOf({
+      conversation: conversation(),
+      messages: [open],
+      turns: [turnRow({ status: "completed", finishedSeq: 7 })],
+    });
     const settled = settle({ id: ids.turn, conversation: ids.conversation, message: ids.reply }, entries).decide(view);
     expect(settled).toMatchObject({
       turns: [{ settled: true }],
