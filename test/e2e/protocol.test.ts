@@ -183,7 +183,7 @@ describe("reading", () => {
       await until(() => again.views.get(conversation)?.live !== undefined, "live");
       expect(again.views.get(conversation)?.canonical()).toBe(whole);
     }
-    for (const wrong of [1.5, "3", null, [3], 1e400, true])
+    for (const wrong of [1.5, "3", null, [3], true])
       expect(await ann.ask({ type: "conversation.open", conversation, seq: wrong })).toMatchObject({
         error: { code: "invalid" },
       });

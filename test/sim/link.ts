@@ -4,7 +4,7 @@ import type { Chance } from "./chance.ts";
 import { createOwner, type Owner, type Scheduler } from "./scheduler.ts";
 
 /** What a client hears of its connection. */
-export type ClientEnd = { frame(text: string): void; ping(): void; closed(code: number, reason: string): void };
+type ClientEnd = { frame(text: string): void; ping(): void; closed(code: number, reason: string): void };
 
 export type LinkOptions = {
   readonly scheduler: Scheduler;
@@ -196,7 +196,8 @@ export function createLink(options: LinkOptions) {
       events = listener;
     },
     isOpen: () => clientOpen,
-    isSilent: () => silentUp || silentDown,
+    /** Neither end has left it. */
+    isServed: () => clientOpen && !ended && phase === "open",
     send: (text: string): void => upward(text, "text"),
     sendBinary: (): void => upward("", "binary"),
     pong: (): void => upward("", "pong"),

@@ -21,6 +21,7 @@ let worlds = 0;
 for (let seed = from; seed <= to; seed++) {
   const verdict = await runWorld(seed, values.trace ? { trace: (line) => console.log(line) } : {});
   worlds++;
+  if (worlds % 50 === 0) console.error(`world ${seed}`);
   steps += verdict.steps;
   events += verdict.events;
   if (from === to) console.log(`digest ${verdict.digest}`);

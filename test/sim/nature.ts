@@ -68,7 +68,7 @@ export function drawNature(chance: Chance) {
     /** Whether one conversation is all there is. */
     single: busy,
     /** How often sessions are ended and conversations deleted, beside 8 for a message. */
-    logout: restless ? 4 : 0.1,
+    logout: restless ? 2 : 0.1,
     /** How often a device goes away for a while. */
     sleep: restless ? 4 : 0.5,
     deletion: chance.pick([0.1, 0.1, 0.1, 1.5]),

@@ -49,13 +49,20 @@ function run(cwd: string, args: string[]): Promise<{ code: number | "timeout"; o
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
-    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
     let late = false;
-    const timer = setTimeout(() => {
+    const hang = (): void => {
       late = true;
       child.kill("SIGKILL");
-    }, 240_000);
+    };
+    // Fifty worlds take a few seconds: where nothing is heard for so long, one never ends.
+    let timer = setTimeout(hang, 60_000);
+    const hear = (chunk: Buffer): void => {
+      output += chunk.toString();
+      clearTimeout(timer);
+      timer = setTimeout(hang, 60_000);
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
     child.on("error", reject);
     child.on("close", (code) => {
       clearTimeout(timer);

@@ -2,7 +2,7 @@
 import type { MemoryDisk } from "../../src/adapters/memory/disk.ts";
 import { closeCodes, type Event } from "../../src/protocol/index.ts";
 import { canon } from "./canon.ts";
-import { changes, type Connection, type Sent } from "./device.ts";
+import { changes, type Connection, type Device, type Sent } from "./device.ts";
 import type { Call } from "./model.ts";
 import type { Incarnation } from "./node.ts";
 import { createOwner } from "./scheduler.ts";
@@ -116,6 +116,19 @@ export function createWatch(stage: Stage, marks: Map<string, string>, disk: () =
       if (!revoked.has(session.id)) revoked.set(session.id, scheduler.now());
     }
     signedOut.add(sent.person.mark);
+    scheduler.after(world, 1000, () => stage.devices.forEach(lookForSignedOut));
+  };
+
+  /** A second after the end of a session no socket of it is served any more. */
+  const lookForSignedOut = (device: Device): void => {
+    for (const { session, link, node } of device.connections) {
+      const since = session === undefined ? undefined : revoked.get(session);
+      if (since === undefined || scheduler.now() - since < 1000 || !link.isServed()) continue;
+      const incarnation = stage.nodes.find((other) => other.current?.name === node)?.current;
+      if (incarnation === undefined || incarnation.owner.paused || scheduler.now() - incarnation.pausedAt < 3000)
+        continue;
+      wrong("invariant 14", `${device.name} is served ${scheduler.now() - since} ms after the end of its session`);
+    }
   };
 
   const admitted = (connection: Connection, sent: Sent, answer: Readonly<Record<string, unknown>>): void => {

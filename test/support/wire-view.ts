@@ -19,6 +19,8 @@ function inOrder(_key: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+const pieceOf = (event: Record<string, unknown>): string => (typeof event["text"] === "string" ? event["text"] : "");
+
 export class WireView {
   readonly conversation: string;
   seq = 0;
@@ -105,7 +107,7 @@ export class WireView {
     }
     this.largest = Math.max(
       this.largest,
-      events.reduce((sum, event) => sum + String(event["text"] ?? "").length, 0),
+      events.reduce((sum, event) => sum + pieceOf(event).length, 0),
     );
     for (const event of events) this.#apply(event);
     this.seq = to;
@@ -145,7 +147,7 @@ export class WireView {
         this.title = event["title"] as string | undefined;
         return;
       case "conversation.updated":
-        if (event["title"] !== undefined) this.title = String(event["title"]);
+        if (event["title"] !== undefined) this.title = event["title"] as string;
         if (event["archived"] !== undefined) this.archived = event["archived"] === true;
         return;
       case "conversation.deleted":
@@ -194,7 +196,7 @@ export class WireView {
     if (this.turns.has(turn) || this.finished.has(turn)) this.#report(`turn ${turn} started twice`);
     const { parent, model, at } = event;
     const id = String(event["message"]);
-    if (parent !== null && !this.messages.has(String(parent)) && !this.more) this.#report("a turn under nothing");
+    if (parent !== null && !this.messages.has(parent as string) && !this.more) this.#report("a turn under nothing");
     if ([...this.turns.values()].some((running) => running.message === id)) this.#report("two turns on one reply");
     this.turns.set(turn, { message: id, attempt: 1 });
     this.started.set(id, [...(this.started.get(id) ?? []), turn]);

@@ -66,7 +66,7 @@ export class Person {
   async work(): Promise<void> {
     while (this.#running) {
       const burst = this.#random() < 0.15 ? this.#drawReactions() : [this.#draw()];
-      await Promise.all(burst.map((command) => command && this.perform(command)));
+      await Promise.all(burst.flatMap((command) => (command === undefined ? [] : [this.perform(command)])));
       if (this.#random() < 0.1) await this.#repeat();
       await sleep(this.#random() * 60);
     }

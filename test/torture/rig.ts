@@ -146,7 +146,8 @@ async function check(person: Person, counts: Counts, prefill: boolean): Promise<
     person.problems.push(problem);
   };
   const listed = new Map((await person.list()).map((row) => [row["id"], row]));
-  for (const conversation of [...person.views.keys()]) {
+  const conversations = [...person.views.keys()];
+  for (const conversation of conversations) {
     const acks = person.done.filter(({ command }) => command["conversation"] === conversation);
     const deleted = acks.some(({ command }) => command.type === "conversation.delete");
     let cold = await person.readCold(conversation);
@@ -227,9 +228,9 @@ function checkEffects(acks: readonly Done[], refused: readonly Command[], view: 
       if (!turns.has(String(answer["turn"]))) missing("its turn");
       if (!view.messages.has(String(answer["reply"]))) missing("its reply");
       const id = command.type === "message.send" ? command["message"] : command["replacement"];
-      if (id === undefined) continue;
-      users.add(String(id));
-      if (!view.messages.has(String(id))) missing(`message ${String(id)}`);
+      if (typeof id !== "string") continue;
+      users.add(id);
+      if (!view.messages.has(id)) missing(`message ${id}`);
     } else if (command.type === "turn.stop") {
       const ended = view.finished.get(String(answer["turn"]));
       if (ended?.["status"] !== answer["status"]) missing(`status ${String(answer["status"])}`);
