@@ -67,21 +67,26 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const clock = systemClock;
   const node = options.node ?? `node-${clock.secret(6)}`;
   const journal = options.journal ?? silent;
+  let closing: Promise<void> | undefined;
   mkdirSync(options.dataDir, { recursive: true });
+  const broken = (failure: unknown): void => {
+    // Closed is not broken: what was still under way when the host left has been answered.
+    if (closing !== undefined) return;
+    // After an I/O error nothing may be acked any more (ST09): the process ends, a restart reads what is true.
+    journal.error("store_broken", { error: failure instanceof Error ? failure.message : "unknown" });
+    process.exitCode = 1;
+    setImmediate(() => process.exit(1));
+  };
   const store = openStore({
     file: join(options.dataDir, "throughline.db"),
     vault: plainVault,
     durability: options.durability ?? "process",
     clock,
+    onBroken: broken,
   });
   const settings: EngineSettings = {
     ...defaultEngineSettings,
-    broken(failure) {
-      // After an I/O error nothing may be acked any more (ST09): the process ends, a restart reads what is true.
-      journal.error("store_broken", { error: failure instanceof Error ? failure.message : "unknown" });
-      process.exitCode = 1;
-      setImmediate(() => process.exit(1));
-    },
+    broken,
     ...options,
     limits: { ...defaultEngineSettings.limits, ...options.limits },
     node,
@@ -112,7 +117,6 @@ export async function createHost(options: HostOptions): Promise<Host> {
         : undefined,
   });
   await engine.start();
-  let closing: Promise<void> | undefined;
   return {
     attach(server) {
       server.on("upgrade", (request, socket, head) => void face.upgrade(request, socket, head));

@@ -85,7 +85,7 @@ async function main(): Promise<void> {
     onCrash: settings.onCrash,
   }).catch((error: unknown) => (error instanceof StoreRefusal ? refuse([error.message]) : Promise.reject(error)));
 
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2000 });
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 500 });
   server.on("request", (request, response) => {
     if (!host.request(request, response)) problem(response, 404, "not_found");
   });
@@ -114,7 +114,7 @@ async function main(): Promise<void> {
     if (leaving) return;
     leaving = true;
     journal.info("leaving", { signal });
-    server.close();
+    // The listener stays until the end, so that /readyz can say that this process leaves.
     host
       .close(settings.drainMs)
       .then(() => process.exit(0))

@@ -13,8 +13,9 @@ export const quietAfter = 200;
  * wait for the tick, which grows with what the last commit cost so that commits never fill the loop.
  */
 export function flushDelay(state: { now: number; lastAt: number; lastCost: number; quiet: boolean }): number {
-  if (state.quiet) return 0;
   const tick = Math.min(longestTick, Math.max(shortestTick, state.lastCost * 6));
+  // Under load nothing jumps the queue: a thousand slow replies would commit all the time.
+  if (state.quiet && tick === shortestTick) return 0;
   return Math.max(0, state.lastAt + tick - state.now);
 }
 
@@ -44,6 +45,9 @@ export function createPieceBuffer(parts: Message["parts"]): PieceBuffer {
   let size = 0;
   let total = 0;
   const last = parts.at(-1);
+  // Where the parts are that may be set again, by their id.
+  const places = new Map<unknown, number>();
+  for (const [index, part] of parts.entries()) if (partId(part) !== undefined) places.set(partId(part), index);
   // The part that further text of the same type goes into.
   let open: { part: number; type: "text" | "reasoning"; length: number } | undefined;
   for (const part of parts) if (part.type === "text" && typeof part.text === "string") total += part.text.length;
@@ -64,9 +68,8 @@ export function createPieceBuffer(parts: Message["parts"]): PieceBuffer {
     },
     addPart(value) {
       const id = partId(value);
-      const known = id === undefined ? undefined : parts.findIndex((part) => partId(part) === id);
-      const before = runs.find((run) => run.kind === "part" && id !== undefined && partId(run.value) === id);
-      const part = before?.part ?? (known !== undefined && known !== -1 ? known : count++);
+      const part = (id === undefined ? undefined : places.get(id)) ?? count++;
+      if (id !== undefined) places.set(id, part);
       runs.push({ kind: "part", part, value });
       if (part === count - 1) open = undefined;
       size += 1;

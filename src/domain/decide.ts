@@ -1,5 +1,5 @@
 // Owns what each command means: from a view of the conversation to the effect, or the reason why not. Pure.
-import type { CommandOf, Event, Message, Part, Rejection, SentPart } from "../protocol/index.ts";
+import type { Command, CommandOf, Event, Message, Part, Rejection, SentPart } from "../protocol/index.ts";
 import { reject, stamp } from "../protocol/index.ts";
 import { isRejection } from "./records.ts";
 import type { ConversationRecord, Effect, View, Work } from "./records.ts";
@@ -17,6 +17,20 @@ export type ChangingCommand = CommandOf<
   | "turn.retry"
   | "turn.continue"
 >;
+
+const changing: ReadonlySet<string> = new Set<ChangingCommand["type"]>([
+  "conversation.create",
+  "conversation.update",
+  "conversation.delete",
+  "message.send",
+  "message.edit",
+  "message.react",
+  "turn.stop",
+  "turn.retry",
+  "turn.continue",
+]);
+
+export const isChanging = (command: Command): command is ChangingCommand => changing.has(command.type);
 
 /** What a command has to be decided on, and how. `CM` rules of SPEC.md. */
 export function decideCommand(command: ChangingCommand, context: Context): Omit<Work, "key"> {

@@ -15,8 +15,6 @@ export type Speaker = {
   readonly sessionCreatedAt: number;
   readonly lastSeenAt: number;
   readonly tokenExpiresAt?: number | undefined;
-  /** The person behind the token, which a refresh must not change. */
-  readonly subject?: string | undefined;
   readonly warned: boolean;
 };
 

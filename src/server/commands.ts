@@ -6,7 +6,7 @@ import { reject, type Command, type CommandOf, type Limits, type Rejection } fro
 import type { Committer } from "./committer.ts";
 import { listRow } from "./frames.ts";
 import type { Clock, Log } from "./ports.ts";
-import { wholeMessages } from "./replies.ts";
+import { newestThatFit, wholeMessages } from "./replies.ts";
 import { leaseMs, type Turns } from "./turns.ts";
 
 export type CommandOptions = {
@@ -15,7 +15,8 @@ export type CommandOptions = {
   readonly clock: Clock;
   readonly turns: Turns;
   readonly limits: Limits;
-  readonly node: string;
+  /** This life of the process, as the owner of leases. */
+  readonly owner: string;
   readonly model: string;
   /** False while this process leaves: no new turn begins here. */
   readonly accepting: () => boolean;
@@ -52,7 +53,7 @@ export function createCommands(options: CommandOptions): Commands {
     if (starting.has(command.type) && !options.accepting()) return reject("unavailable", { retryAfterMs: 1000 });
     const now = clock.now();
     const ids = { turn: clock.uuid(), reply: clock.uuid() };
-    const lease = { owner: options.node, leaseUntil: now + leaseMs };
+    const lease = { owner: options.owner, leaseUntil: now + leaseMs };
     const inner = decideCommand(command, { user, now, ...ids, model: options.model, ...lease, limits });
     let effect: Effect | undefined;
     const work: Work = {
@@ -90,8 +91,7 @@ export function createCommands(options: CommandOptions): Commands {
       const { conversation, before, limit } = command;
       const page = await log.messages(conversation, { before, limit: limit ?? historyMessages });
       if (page === undefined) return reject("not_found", { field: "before" });
-      const messages = await wholeMessages(log, conversation, page.messages, page.head);
-      return { messages, more: page.more };
+      return newestThatFit(await wholeMessages(log, conversation, page.messages, page.head), page.more);
     },
     async open(user, { conversation, seq, epoch }) {
       const record = await find(user, conversation);

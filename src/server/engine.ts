@@ -76,6 +76,8 @@ const answersKept = 24 * 3_600_000;
 export function createEngine(parts: EngineParts, settings: EngineSettings): Engine {
   const { log, bus, clock, journal } = parts;
   const { node, limits } = settings;
+  // The owner of leases is one life of the process: with the same name a restart would take its own dead turns for running.
+  const owner = `${node}#${clock.secret(6)}`;
   let phase: "starting" | "ready" | "draining" = "starting";
   const sockets = new Set<Socket>();
 
@@ -103,11 +105,11 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   });
   const models = createModelPool(parts.model, parts.fallback, clock);
   const { onCrash, systemPrompt, contextLength, call } = settings;
-  const making = { log, committer, clock, journal, models, bus, node };
+  const making = { log, committer, clock, journal, models, bus, owner };
   const turns = createTurns({ ...making, onCrash, systemPrompt, contextLength, call });
   const accepting = (): boolean => phase === "ready";
   const model = parts.model.name;
-  const commands = createCommands({ log, committer, clock, turns, limits, node, model, accepting });
+  const commands = createCommands({ log, committer, clock, turns, limits, owner, model, accepting });
   const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = settings;
   const people = { identity: parts.identity, users: parts.users, sessions: parts.sessions };
   const doorman = createDoorman({ clock, ...people, guests: settings.guests, idleMs, maxMs });
@@ -164,7 +166,9 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       const deadline = clock.monotonic() + graceMs;
       // A little of the time is kept for closing; few sockets need little.
       const spread = Math.min(graceMs / 3, sockets.size * 5);
-      for (const socket of sockets) socket.notifyDraining(Math.round(clock.random() * spread));
+      // While replies are being finished here, a reader does best to stay.
+      const stay = turns.active() > 0 ? graceMs - spread : 0;
+      for (const socket of sockets) socket.notifyDraining(Math.round(stay + clock.random() * spread));
       const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(Math.max(0, ms), resolve));
       await Promise.race([turns.idle(), wait(deadline - clock.monotonic() - spread - 500)]);
       // A store without room would hold this up for as long as it has none; what is not handed over is taken over.

@@ -61,6 +61,7 @@ async function attempts(
   const { signal } = own;
   let model = models.primary;
   let calls = 0;
+  let produced = false;
   let mode: AttemptMode = await feasible(options, turn, resume, model);
   for (;;) {
     const begun = await begin(options, turn, mode, signal);
@@ -85,7 +86,8 @@ async function attempts(
     }
     if (result.retryable && result.code !== "model_rate_limited") models.note(model, false);
     journal.warn("model_failed", { model: model.name, code: result.code, turn: turn.id, calls, detail: result.detail });
-    const produced = writer.committedEvents() > 0 || before > 0;
+    // What an earlier turn left in the reply (`turn.continue`) was not produced by this one.
+    produced ||= writer.committedEvents() > 0 || (resume !== "first" && before > 0);
     const step = afterFailure(
       {
         ...result,
@@ -114,7 +116,7 @@ async function feasible(
   resume: "first" | "continue" | "restart",
   model: Model,
 ): Promise<AttemptMode> {
-  if (resume !== "continue" || turn.attempts === 0) return turn.attempts === 0 ? "first" : resume;
+  if (resume === "first" || turn.attempts === 0) return "first";
   const found = await readMessage(options.log, turn.conversation, turn.message);
   const prefill = model.capabilities.prefill && found?.message.parts.at(-1)?.type === "text";
   // Text from an earlier turn (`turn.continue`) must not be emptied by a restart of this one.
@@ -124,7 +126,7 @@ async function feasible(
       found.entries.some(
         ({ event }) => event.kind === "turn.started" && event.message === turn.message && event.turn !== turn.id,
       ));
-  return prefill || continued ? "continue" : "restart";
+  return continued || (prefill && resume === "continue") ? "continue" : "restart";
 }
 
 /** Writes the attempt down. `unavailable` (no room) is waited out: the turn must not be lost for it. */

@@ -98,6 +98,8 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         return true;
       }
       sockets.handleUpgrade(request, socket, head, (ws) => {
+        // A socket that breaks the framing tells of an error; without a listener it would end the process.
+        ws.on("error", () => undefined);
         if (offersOnlyOtherVersions(request))
           return ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
         wireOf(ws, socket, (wire) => engine.accept(wire));

@@ -7,7 +7,8 @@ type Member = {
   readonly session: string;
   /** True once it has asked for the list. */
   listening(): boolean;
-  send(frame: string): void;
+  /** Queues a row; false: there is no room for it now. */
+  send(frame: string): boolean;
   end(): void;
 };
 
@@ -30,7 +31,11 @@ export function createHub(options: { bus: Bus; log: Log; clock: Clock }): Hub {
     ]);
     if (record === undefined || record.user !== user) return;
     const frame = encodeRow(record, page?.running[0]?.id);
-    for (const member of people.get(user)?.members ?? []) if (member.listening()) member.send(frame);
+    const person = people.get(user);
+    let missed = false;
+    for (const member of person?.members ?? []) if (member.listening() && !member.send(frame)) missed = true;
+    // Told again in a second, as it is then, to one who does not read now.
+    if (person !== undefined && missed) rowChanged(user, person, conversation);
   };
 
   /** Tells a row now, or when its second is over: the newest state then. */

@@ -26,9 +26,11 @@ export type CallResult =
 /** What interrupts a call from within. */
 class CallLimit extends Error {
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, detail: string) {
+  readonly retryable: boolean;
+  constructor(code: ErrorCode, detail: string, retryable: boolean) {
     super(detail);
     this.code = code;
+    this.retryable = retryable;
   }
 }
 
@@ -58,6 +60,8 @@ export async function callModel(options: {
   let waiting = true;
   let produced = false;
   let usage: Usage | undefined;
+  /** Characters of text and reasoning, with what the reply had before. */
+  let length = writer.textLength();
 
   // One timer for all silences: it looks when it fires and sets itself again, so that a piece costs no timer.
   let cancelWatch: () => void = () => undefined;
@@ -65,9 +69,9 @@ export async function callModel(options: {
     const now = clock.monotonic();
     const allowed = produced ? limits.betweenTokensMs : limits.firstTokenMs;
     const silent = waiting ? now - lastAt : 0;
-    if (silent >= allowed) return abort(new CallLimit("model_timeout", `silent for ${Math.round(silent)} ms`));
+    if (silent >= allowed) return abort(new CallLimit("model_timeout", `silent for ${Math.round(silent)} ms`, true));
     const whole = limits.wholeMs - (now - began);
-    if (whole <= 0) return abort(new CallLimit("model_timeout", "the whole reply took too long"));
+    if (whole <= 0) return abort(new CallLimit("model_timeout", "the whole reply took too long", false));
     cancelWatch = clock.after(Math.max(1, Math.min(allowed - silent, limits.betweenTokensMs, whole)), watch);
   };
   watch();
@@ -89,11 +93,20 @@ export async function callModel(options: {
       const pieces: readonly ModelPiece[] = isMany(next.value) ? next.value : [next.value];
       for (const piece of pieces) {
         if (piece.type === "usage") usage = { ...usage, ...piece.usage };
-        else writer.add(piece);
+        else if (piece.type === "part") writer.add(piece);
+        else {
+          length += piece.text.length;
+          const over = length - limits.outputLength;
+          if (over <= 0) writer.add(piece);
+          else {
+            writer.add({ ...piece, text: piece.text.slice(0, Math.max(0, piece.text.length - over)) });
+            writer.offer();
+            throw new CallLimit("too_large", "the reply is too long", false);
+          }
+        }
       }
       if (pieces.length > 0) produced = true;
       writer.offer();
-      if (writer.textLength() > limits.outputLength) throw new CallLimit("too_large", "the reply is too long");
       if (!writer.hasRoom()) await writer.room();
       if (interrupted !== undefined) throw interrupted;
     }
@@ -113,8 +126,8 @@ const isMany = (value: ModelPiece | readonly ModelPiece[]): value is readonly Mo
 function outcomeOf(error: unknown, signal: AbortSignal): CallResult {
   if (error === signal || signal.aborted) return { kind: "aborted" };
   if (error instanceof CallLimit) {
-    const { code, message: detail } = error;
-    return { kind: "failed", code, retryable: code === "model_timeout", detail };
+    const { code, retryable, message: detail } = error;
+    return { kind: "failed", code, retryable, detail };
   }
   if (error instanceof ModelFailure) {
     const { code, retryable, retryAfterMs, message: detail } = error;
@@ -127,5 +140,7 @@ function outcomeOf(error: unknown, signal: AbortSignal): CallResult {
 /** Lets a generator clean up. One that ignores its signal may hang in there: nobody waits for it. */
 function closeQuietly(iterator: AsyncIterator<unknown> | undefined): void {
   const ignore = (): void => undefined;
-  iterator?.return?.().then(ignore, ignore);
+  Promise.resolve()
+    .then(() => iterator?.return?.())
+    .then(ignore, ignore);
 }

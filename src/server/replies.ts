@@ -57,6 +57,17 @@ function attemptAt(head: number, turn: string, entries: readonly Entry[]): numbe
   return told?.kind === "turn.resumed" ? told.attempt : 1;
 }
 
+/** Characters of a page of messages, as JSON, at most; what does not fit is older and left for the next page. */
+const pageCharacters = 256 * 1024;
+
+/** The newest of a page that fit, at least one; `more` where any were left out. */
+export function newestThatFit(messages: readonly Message[], more: boolean): { messages: Message[]; more: boolean } {
+  let room = pageCharacters;
+  const first = messages.findLastIndex((message) => (room -= JSON.stringify(message).length) < 0);
+  const from = Math.min(first + 1, Math.max(0, messages.length - 1));
+  return { messages: messages.slice(from), more: more || from > 0 };
+}
+
 /** One message, whole, with its row. undefined: it is not there. */
 export async function readMessage(
   log: Log,

@@ -39,7 +39,6 @@ export type DoormanOptions = {
 };
 
 const hashOf = (token: string): string => createHash("sha256").update(token).digest("base64url");
-const subjectOf = (claims: Claims): string => `${claims.issuer}\n${claims.subject}`;
 
 export function createDoorman(options: DoormanOptions): Doorman {
   const { clock, identity, users, sessions } = options;
@@ -61,7 +60,7 @@ export function createDoorman(options: DoormanOptions): Doorman {
     session: record.id,
     sessionCreatedAt: record.createdAt,
     lastSeenAt: record.lastSeenAt,
-    ...(claims === undefined ? {} : { tokenExpiresAt: claims.expiresAt, subject: subjectOf(claims) }),
+    ...(claims === undefined ? {} : { tokenExpiresAt: claims.expiresAt }),
     warned: false,
   });
 
@@ -131,11 +130,9 @@ export function createDoorman(options: DoormanOptions): Doorman {
     async refresh(speaker, token) {
       const claims = await identity.verify(token);
       if (isRejection(claims)) return claims;
-      if (speaker.subject === undefined || speaker.subject !== subjectOf(claims)) {
-        return reject("unauthorized", { field: "token" });
-      }
-      const user = await users.find(speaker.user);
+      const user = await users.resolve(claims);
       if (isRejection(user)) return user;
+      if (user.id !== speaker.user) return reject("unauthorized", { field: "token" });
       const next = { ...speaker, tokenExpiresAt: claims.expiresAt, warned: false };
       const expiresAt = stamp(sessionEnd(next.sessionCreatedAt, next.lastSeenAt, options));
       return { speaker: next, session: { id: speaker.session, resumed: true, expiresAt } };

@@ -1,5 +1,6 @@
 // Owns one socket's life: frames in order through the state machine, answers out, its end. It decides nothing about conversations.
 import { receiveFrame, tick, type SocketState, type Speaker, type Step } from "../domain/session.ts";
+import { isChanging } from "../domain/decide.ts";
 import { isRejection } from "../domain/records.ts";
 import { closeCodes, decode, encodeAck, encodeError, reject, stamp } from "../protocol/index.ts";
 import type { CloseCode, Command, CommandOf, Limits, Rejection } from "../protocol/index.ts";
@@ -45,6 +46,7 @@ export type Socket = WireEvents & {
 
 /** Frames that wait for their turn before the socket is no longer read. */
 const queuedFrames = 64;
+const mostQueued = 512 * 1024;
 /** How long (ms) a peer has to finish the closing handshake. */
 const closeMs = 4000;
 
@@ -60,11 +62,11 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
   const controlAllowed = createControlMeter(clock);
   let cancelClose: () => void = () => undefined;
   const budget = createBudget(wire, clock, () => drop());
-  const viewerFailed = (error: unknown): void => {
+  const failed = (error: unknown): void => {
     journal.error("viewer_failed", { error: errorName(error) });
     close(1011);
   };
-  const readers = createReaders({ log: options.log, tails: options.tails, outlet: budget, failed: viewerFailed });
+  const readers = createReaders({ log: options.log, tails: options.tails, outlet: budget, failed });
   const cancelAuth = clock.after(options.authMs, () => close(4408));
 
   const release = (): void => {
@@ -127,7 +129,7 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
     leave = options.hub.join(speaker.user, {
       session: speaker.session,
       listening: () => listening,
-      send: (frame) => budget.send(frame),
+      send: (frame) => budget.push(frame),
       end: () => close(4410),
     });
     if (await doorman.hasEnded(session.token)) close(4410);
@@ -163,6 +165,7 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
   const handle = async (command: Exclude<Command, { type: "auth" }>, speaker: Speaker): Promise<void> => {
     const { user } = speaker;
     if (command.type !== "ping") know(doorman.seen(speaker));
+    if (isChanging(command)) return answer(command.id, await commands.change(user, command));
     switch (command.type) {
       case "ping":
         return answer(command.id, { now: stamp(clock.now()) });
@@ -186,19 +189,11 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
         return answer(command.id, await commands.history(user, command));
       case "conversation.open":
         return openOne(user, command, command.id);
-      case "conversation.close":
+      case "conversation.close": {
+        const found = await commands.open(user, command);
         readers.close(command.conversation);
-        return answer(command.id, {});
-      case "conversation.create":
-      case "conversation.update":
-      case "conversation.delete":
-      case "message.send":
-      case "message.edit":
-      case "message.react":
-      case "turn.stop":
-      case "turn.retry":
-      case "turn.continue":
-        return answer(command.id, await commands.change(user, command));
+        return answer(command.id, isRejection(found) ? found : {});
+      }
       default:
         return command satisfies never;
     }
@@ -242,9 +237,12 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
     if (state.kind === "waiting") close(full ? 1013 : 1011);
   };
 
+  const queuedBytes = (): number => queue.reduce((sum, { bytes }) => sum + bytes, 0);
   /** Reads no more while much waits, in or out; reads again when it is done. */
   const flow = (): void => {
-    const full = queue.length >= queuedFrames || !budget.hasRoom();
+    // Before anybody is signed in, one frame at a time is enough.
+    const most = state.kind === "waiting" ? 1 : queuedFrames;
+    const full = queue.length >= most || queuedBytes() > mostQueued || !budget.hasRoom();
     if (full === paused || isClosed()) return;
     paused = full;
     if (full) wire.pause();
@@ -290,9 +288,9 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
       if (due === "nothing") return;
       if (due !== "warn") return close(due.close);
       know({ ...speaker, warned: true });
-      budget.send(encodeNotice("token_expiring", { at: stamp(speaker.tokenExpiresAt ?? clock.now()) }));
+      budget.push(encodeNotice("token_expiring", { at: stamp(speaker.tokenExpiresAt ?? clock.now()) }));
     },
-    notifyDraining: (afterMs) => budget.send(encodeNotice("draining", { afterMs })),
+    notifyDraining: (afterMs) => void budget.push(encodeNotice("draining", { afterMs })),
     close,
     state: () => state.kind,
   };

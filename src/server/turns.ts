@@ -9,8 +9,8 @@ import { readMessage } from "./replies.ts";
 
 export type TurnOptions = Omit<GenerationOptions, "exclusively"> & {
   readonly bus: Bus;
-  /** The name of this process: the owner of its leases. */
-  readonly node: string;
+  /** This life of the process: the owner of its leases. */
+  readonly owner: string;
   readonly onCrash: "continue" | "restart" | "interrupt";
 };
 
@@ -34,7 +34,7 @@ export type Turns = {
 type Active = { readonly conversation: string; readonly abort: AbortController; readonly done: Promise<unknown> };
 
 export function createTurns(options: TurnOptions): Turns {
-  const { log, committer, clock, journal, bus, node } = options;
+  const { log, committer, clock, journal, bus, owner } = options;
   const active = new Map<string, Active>();
   let rewriting: Promise<void> = Promise.resolve();
   let leaving = false;
@@ -82,7 +82,7 @@ export function createTurns(options: TurnOptions): Turns {
 
   const takeUp = async (all: boolean): Promise<void> => {
     const now = clock.now();
-    const claimed = await log.claim({ owner: node, now, leaseUntil: now + leaseMs, all });
+    const claimed = await log.claim({ owner, now, leaseUntil: now + leaseMs, all });
     for (const turn of claimed) {
       journal.info("turn_taken_over", { turn: turn.id, fence: turn.fence, attempts: turn.attempts });
       if (options.onCrash === "interrupt") {
@@ -94,7 +94,7 @@ export function createTurns(options: TurnOptions): Turns {
   const keepLeases = (): void => {
     clock.after(leaseMs / 3, () => {
       if (leaving) return;
-      const renewed = active.size === 0 ? Promise.resolve() : log.renew(node, clock.now() + leaseMs);
+      const renewed = active.size === 0 ? Promise.resolve() : log.renew(owner, clock.now() + leaseMs);
       renewed
         .then(() => takeUp(false))
         .catch((error: unknown) => {
@@ -142,7 +142,7 @@ export function createTurns(options: TurnOptions): Turns {
       for (const item of active.values()) item.abort.abort();
       await idle();
       // Without room for it the leases end by themselves.
-      await log.renew(node, 0).catch((error: unknown) => {
+      await log.renew(owner, 0).catch((error: unknown) => {
         journal.warn("lease_failed", { error: errorName(error) });
       });
     },

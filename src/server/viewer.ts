@@ -2,7 +2,7 @@
 import { merge, type Entry } from "../domain/log.ts";
 import { encodeEvents, encodeLive, encodeSnapshot } from "./frames.ts";
 import type { Log } from "./ports.ts";
-import { readPage } from "./replies.ts";
+import { newestThatFit, readPage } from "./replies.ts";
 
 /** What a viewer needs of its socket. */
 export type Outlet = {
@@ -73,13 +73,14 @@ export function openViewer(options: {
     const before = await log.conversation(conversation);
     const page = await log.messages(conversation, { limit: snapshotMessages });
     if (before === undefined || page === undefined || isClosed()) return;
-    const { messages, turns } = await readPage(log, conversation, page);
+    const { messages: whole, turns } = await readPage(log, conversation, page);
+    const { messages, more } = newestThatFit(whole, page.more);
     const record = await log.conversation(conversation);
     if (record === undefined || isClosed()) return;
     // Of what was erased meanwhile only the last event is left; a row that changed meanwhile is not that of the page.
     if (record.deleted) return catchUp(record.head - 1);
     if (record.title !== before.title || record.archived !== before.archived) return start();
-    if (outlet.push(encodeSnapshot(record, page.head, log.epoch, { messages, more: page.more, turns }))) {
+    if (outlet.push(encodeSnapshot(record, page.head, log.epoch, { messages, more, turns }))) {
       return catchUp(page.head);
     }
     return (await outlet.room()) ? start() : undefined;

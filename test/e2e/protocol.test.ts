@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { expectedText, startModelServer, type ModelServer } from "../support/model-server.ts";
 import { ChaosProxy } from "../support/proxy.ts";
 import { until, WireClient, type Answer, type ConnectOptions } from "../support/wire-client.ts";
-import type { Json } from "../support/wire-view.ts";
+import type { Json, WireView } from "../support/wire-view.ts";
 import { ServerProcess } from "./server-process.ts";
 
 let model: ModelServer;
@@ -311,6 +311,90 @@ describe("changing", () => {
     const { seq } = view;
     await sleep(200);
     expect(view.seq).toBe(seq);
+  });
+
+  test("B06 B07 MO7 G5 PR09 a stop from another device works in every state of a turn, ends the model's request, and is final", async () => {
+    const ann = await join();
+    const states: Record<string, (view: WireView, sent: Answer) => boolean> = {
+      // Before the model has said that it will answer, in the middle of a silence, while it streams, and between two attempts.
+      "{{stall=-1}}": () => model.requests.at(-1)?.outcome === undefined,
+      "{{chars=400 stall=10 piece=4}}": (view, sent) => view.text(sent["reply"]).length === 40,
+      "{{chars=4000 rate=100 piece=4}}": (view, sent) => view.text(sent["reply"]).length > 40,
+      "{{fail=503 retry=20}}": () => model.requests.at(-1)?.outcome === "finished",
+    };
+    for (const [asked, reached] of Object.entries(states)) {
+      const conversation = uuid();
+      await ann.ask({ type: "conversation.create", conversation });
+      const view = await ann.open(conversation);
+      const before = model.requests.length;
+      const sent = await ann.send(conversation, asked);
+      await until(() => model.requests.length > before && reached(view, sent), `the state of ${asked}`);
+      const other = await join({ from: ann });
+      const stopAt = performance.now();
+      const stops = await Promise.all(
+        [other, ann, other].map((device) => device.ask({ type: "turn.stop", conversation, turn: sent["turn"] })),
+      );
+      // Whoever comes second, or again, is told of the same end.
+      for (const stop of stops) expect({ ...stop, id: "" }).toEqual({ ...stops[0], id: "" });
+      expect(stops[0]).toMatchObject({ type: "ack", status: "stopped" });
+      await until(() => model.requests.at(-1)?.outcome !== undefined, `the end of the request of ${asked}`);
+      expect(performance.now() - stopAt).toBeLessThan(500);
+      await until(() => view.seq === stops[0]?.["seq"], "the end");
+      await sleep(120);
+      expect([asked, view.seq, view.status(sent["reply"])]).toEqual([asked, stops[0]?.["seq"], "stopped"]);
+      expect(model.requests.length).toBe(before + 1);
+      const next = await exchange(ann, conversation, saying(2, 20), { parent: sent["reply"] });
+      expect(view.text(next["reply"])).toBe(expectedText(2, 20));
+    }
+  });
+
+  test("RD1 B09 opened again and again on one socket, also while a reply streams: the last opening counts, and nothing is doubled", async () => {
+    const ann = await join();
+    const conversation = uuid();
+    const sent = await ann.send(conversation, saying(7, 1200, 100));
+    const view = await ann.open(conversation);
+    for (let i = 0; i < 25; i++) {
+      // From the beginning: what comes is either behind the view, and dropped, or goes on where it stands.
+      const eye = await join({
+        from: ann,
+        open: [
+          { conversation, seq: 0 },
+          { conversation, seq: 0 },
+        ],
+      });
+      await eye.ask({ type: "conversation.open", conversation });
+      await until(() => eye.views.get(conversation)?.live !== undefined, "live");
+      expect(expectedText(7, 1200).startsWith(eye.views.get(conversation)?.text(sent["reply"]) ?? "-")).toBe(true);
+      eye.cut();
+    }
+    await until(() => view.finished.size === 1, "the end", 20_000);
+    expect(view.text(sent["reply"])).toBe(expectedText(7, 1200));
+  });
+
+  test("WR1 an id in capital letters is the same id, on every way in", async () => {
+    const ann = await join();
+    const conversation = uuid();
+    const message = uuid();
+    const [upper, loud] = [conversation.toUpperCase(), message.toUpperCase()];
+    const sent = await ann.ask({
+      type: "message.send",
+      conversation: upper,
+      message: loud,
+      parts: text(saying(1, 20)),
+    });
+    expect(sent).toMatchObject({ type: "ack", message });
+    const view = await ann.open(conversation);
+    await until(() => view.status(sent["reply"]) === "completed", "the reply");
+    expect(await ann.ask({ type: "conversation.create", conversation: upper })).toMatchObject({
+      error: { code: "conflict" },
+    });
+    expect(
+      await ann.ask({ type: "message.react", conversation: upper, message: loud, reaction: "👍", on: true }),
+    ).toMatchObject({ type: "ack" });
+    const bob = await join();
+    expect(await bob.ask({ type: "conversation.open", conversation: upper })).toMatchObject({
+      error: { code: "not_found" },
+    });
   });
 
   test("B18 CM2 CM4 a stale tab's send deletes nothing: it makes a branch, or has to wait", async () => {

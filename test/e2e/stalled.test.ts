@@ -47,7 +47,7 @@ async function stream(writer: WireClient, conversation: string): Promise<number>
 }
 
 test(
-  "G8 FR13 B35 RD4 twenty readers that stop reading while 50 MB stream cost 1 MiB each at most, hurt nobody, and then have it all",
+  "G8 FR13 B35 RD4 twenty readers that stop reading while 50 MB stream cost 50 MiB together at most, the noise of a heap included, and then have it all",
   { timeout: 180_000 },
   async () => {
     const writer = await WireClient.connect(server.url);
@@ -69,7 +69,8 @@ test(
     const busy = await stream(writer, conversation);
     const seconds = (performance.now() - began) / 1000;
     console.log(`stalled: ${warm.toFixed(0)} MiB without, ${busy.toFixed(0)} with ${stalled}; ${seconds.toFixed(0)} s`);
-    expect(busy - warm).toBeLessThan(stalled * 1 + 30);
+    // 1 MiB each, and 30 for a heap that is collected when it likes; without a bound it would be a gigabyte.
+    expect(busy - warm).toBeLessThan(stalled + 30);
     for (const reader of readers.splice(reading)) reader.cut();
     proxy.freeze("down", false);
     const whole = writer.views.get(conversation);

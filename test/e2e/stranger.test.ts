@@ -52,7 +52,8 @@ describe("a client written from the protocol alone", () => {
     ["interrupt", undefined],
   ] as const) {
     test(`TU3 B15 ST03 G1 G7 ON_CRASH=${mode}: kill -9 in mid-reply, and within 5 s of the start the reply goes on or is ended`, async () => {
-      const settings = { ON_CRASH: mode, MODEL_PREFILL: "on" };
+      // A name that stays over restarts: the turn of the life before is not this life's own.
+      const settings = { ON_CRASH: mode, MODEL_PREFILL: "on", NODE_NAME: "box" };
       await server.start(settings);
       const first = await Stranger.connect(server.url);
       const conversation = uuid();
@@ -197,6 +198,7 @@ describe("a client written from the protocol alone", () => {
       { type: "conversation.create", conversation },
       { type: "conversation.open", conversation },
       { type: "conversation.open", conversation, seq: 0 },
+      { type: "conversation.close", conversation },
       { type: "conversation.update", conversation, title: "x" },
       { type: "conversation.delete", conversation },
       { type: "conversation.history", conversation },

@@ -200,6 +200,17 @@ describe("sockets", () => {
     const closed = await closeOf(["throughline.v9"]);
     expect((await closeOf(["throughline.v9", "throughline.v1"])).code).toBe(4401);
     expect((await closeOf([])).code).toBe(4401);
+    // One that then breaks the framing hurts nobody: an unmasked frame on a socket that is being refused.
+    const port = Number(address.split(":")[1]);
+    const raw = createConnection(port, "127.0.0.1");
+    raw.on("error", () => undefined);
+    raw.write(
+      `GET /api/v1/async/chatbot HTTP/1.1\r\nHost: ${address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: throughline.v9\r\n\r\n`,
+    );
+    await once(raw, "data");
+    raw.write(Buffer.from([0x81, 0x05, 1, 2, 3, 4, 5]));
+    await once(raw, "close");
+    expect((await closeOf([])).code).toBe(4401);
     expect(closed.code).toBe(4400);
     expect(closed.reason).toContain("throughline.v1");
   });

@@ -102,7 +102,7 @@ export function createDevice(
   const views = new Map<string, View>();
   const pending = new Map<string, Sent>();
   const connections = new Set<Connection>();
-  const rows = new Map<string, { seq: number; title: string | undefined; deleted: boolean; at: number }>();
+  const rows = new Map<string, { seq: number; title: string | undefined; deleted: boolean }>();
   let person = whose;
   let session = from?.session;
   /** Close codes that its own bad frames may earn. */
@@ -363,9 +363,9 @@ export function createDevice(
       const listed = new Map(
         (ack["conversations"] as { id: string; seq: number; title?: string }[]).map((row) => [row.id, row]),
       );
-      for (const [id, row] of rows) if (!listed.has(id) && row.at < sent.issuedAt) rows.delete(id);
+      for (const id of [...rows.keys()]) if (!listed.has(id)) rows.delete(id);
       for (const { id, seq, title } of listed.values()) {
-        if (seq >= (rows.get(id)?.seq ?? 0)) rows.set(id, { seq, title, deleted: false, at: scheduler.now() });
+        if (seq >= (rows.get(id)?.seq ?? 0)) rows.set(id, { seq, title, deleted: false });
       }
     }
   };
@@ -448,7 +448,7 @@ export function createDevice(
         if (!story.deleted && (title !== story.title || (parsed.archived ?? false) !== story.archived)) {
           wrong("RD7", `row ${text}, the log says ${story.title}`);
         }
-        rows.set(conversation, { seq, title, deleted: deleted ?? false, at: scheduler.now() });
+        rows.set(conversation, { seq, title, deleted: deleted ?? false });
         return;
       }
       case "notice":

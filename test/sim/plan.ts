@@ -109,6 +109,8 @@ export function act(stage: Stage, device: Device, chance: Chance): void {
     case "ping":
       return submit({ type: "ping" });
     case "logout":
+      // Somebody else of the same person comes in just then.
+      for (const other of stage.devices) if (other.person() === person && chance.maybe(0.5)) other.connect();
       return submit({ type: "auth.logout", ...(chance.maybe(0.6) ? { everywhere: true } : {}) });
     case "second":
       return device.connect();

@@ -95,7 +95,9 @@ export function createWitness(options: {
     if (turn.finishedAt !== undefined) return wrong("invariant 9", `${where}: it was over`);
     if (item.key === undefined) {
       const owner = rows.get(event.turn)?.owner;
-      if (owner !== undefined && owner !== by) wrong("invariant 7", `${where} by ${by}, but ${owner} owns it`);
+      // A process may add a name of its own to that which it was given.
+      if (owner !== undefined && owner !== by && !owner.startsWith(`${by}#`))
+        wrong("invariant 7", `${where} by ${by}, but ${owner} owns it`);
     }
     if (event.kind === "turn.finished") {
       turn.finishedAt = options.now();

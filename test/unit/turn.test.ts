@@ -142,6 +142,15 @@ describe("batching", () => {
     buffer.addText("text", "b");
     buffer.addPart({ type: "tool-x", toolCallId: "1", state: "done" });
     expect(buffer.take("t", "m", "x", true).events.map((e) => ("part" in e ? e.part : -1))).toEqual([0, 1, 2, 1]);
+    // Also after its first state was committed, and in a buffer that goes on after the parts.
+    buffer.addPart({ type: "tool-x", toolCallId: "1", state: "late" });
+    expect(buffer.take("t", "m", "x", true).events).toMatchObject([{ part: 1 }]);
+    const next = createPieceBuffer([
+      { type: "text", text: "a" },
+      { type: "tool-x", toolCallId: "1" },
+    ]);
+    next.addPart({ type: "tool-x", toolCallId: "1", state: "later" });
+    expect(next.take("t", "m", "x", true).events).toMatchObject([{ part: 1 }]);
   });
 });
 

@@ -17,6 +17,9 @@ export class Database {
   /** Called when a transaction has ended, before anybody learns of it. */
   onEnd: (committed: boolean) => void = () => undefined;
 
+  /** Called once, when the store can no longer be trusted, whoever found out. */
+  onBroken: (failure: StoreFailure) => void = () => undefined;
+
   constructor(db: DatabaseSync, commits: number) {
     this.#db = db;
     this.#commits = commits;
@@ -95,14 +98,19 @@ export class Database {
     try {
       this.#rollback.run();
     } catch (error) {
-      this.#failure = new StoreFailure("broken", error);
+      this.#break(new StoreFailure("broken", error));
     }
   }
 
   #judge(error: unknown): unknown {
     const judged = asStoreFailure(error);
-    if (judged instanceof StoreFailure && judged.kind === "broken") this.#failure = judged;
+    if (judged instanceof StoreFailure && judged.kind === "broken" && !this.#closed) this.#break(judged);
     return this.#failure ?? judged;
+  }
+
+  #break(failure: StoreFailure): void {
+    if (this.#failure === undefined) this.onBroken(failure);
+    this.#failure ??= failure;
   }
 
   /** A store that broke stays so: nobody retries a failed fsync and goes on (ST09). */

@@ -1,7 +1,7 @@
 // Owns the embedded store as a whole: one SQLite file and what is built on it. The only file that others import to open it.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Clock, Log, Sessions, Users, Vault } from "../../server/ports.ts";
+import type { Clock, Log, Sessions, StoreFailure, Users, Vault } from "../../server/ports.ts";
 import { Codec } from "./codec.ts";
 import { createCommit } from "./commit.ts";
 import { Database } from "./database.ts";
@@ -23,6 +23,8 @@ export type StoreOptions = FileOptions & {
   readonly clock: Clock;
   /** Rows that the tail may have before old ones are moved: see tail.ts. */
   readonly tailRows?: number | undefined;
+  /** Called once, when the store can no longer be trusted, whoever found out: the process has to end (ST09). */
+  readonly onBroken?: ((failure: StoreFailure) => void) | undefined;
 };
 
 /** Answers that one transaction forgets at most: keeps the loop free. */
@@ -37,6 +39,7 @@ export function openStore(options: StoreOptions): Store {
     const witness = join(dirname(file), "incarnation.json");
     const incarnation = openIncarnation(connection, { file: witness, durability, clock, hadWal });
     const db = new Database(connection, incarnation.commits);
+    if (options.onBroken !== undefined) db.onBroken = options.onBroken;
     const codec = new Codec(vault);
     const hot = new Hot();
     const tail = new Tail(db, hot, options.tailRows ?? longestTail);
