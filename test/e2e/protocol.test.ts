@@ -320,7 +320,7 @@ describe("changing", () => {
       "{{stall=-1}}": () => model.requests.at(-1)?.outcome === undefined,
       "{{chars=400 stall=10 piece=4}}": (view, sent) => view.text(sent["reply"]).length === 40,
       "{{chars=4000 rate=100 piece=4}}": (view, sent) => view.text(sent["reply"]).length > 40,
-      "{{fail=503 retry=20}}": () => model.requests.at(-1)?.outcome === "finished",
+      "{{fail=503 retry=1}}": () => model.requests.at(-1)?.outcome === "finished",
     };
     for (const [asked, reached] of Object.entries(states)) {
       const conversation = uuid();
@@ -340,7 +340,8 @@ describe("changing", () => {
       await until(() => model.requests.at(-1)?.outcome !== undefined, `the end of the request of ${asked}`);
       expect(performance.now() - stopAt).toBeLessThan(500);
       await until(() => view.seq === stops[0]?.["seq"], "the end");
-      await sleep(120);
+      // Long enough for the attempt that was waiting for its time.
+      await sleep(asked.includes("retry") ? 1500 : 120);
       expect([asked, view.seq, view.status(sent["reply"])]).toEqual([asked, stops[0]?.["seq"], "stopped"]);
       expect(model.requests.length).toBe(before + 1);
       const next = await exchange(ann, conversation, saying(2, 20), { parent: sent["reply"] });
@@ -348,27 +349,20 @@ describe("changing", () => {
     }
   });
 
-  test("RD1 B09 opened again and again on one socket, also while a reply streams: the last opening counts, and nothing is doubled", async () => {
+  test("RD1 B09 opened anew a hundred times on one socket while a reply streams: the ack is where the new opening begins, nothing is doubled", async () => {
     const ann = await join();
     const conversation = uuid();
     const sent = await ann.send(conversation, saying(7, 1200, 100));
     const view = await ann.open(conversation);
-    for (let i = 0; i < 25; i++) {
-      // From the beginning: what comes is either behind the view, and dropped, or goes on where it stands.
-      const eye = await join({
-        from: ann,
-        open: [
-          { conversation, seq: 0 },
-          { conversation, seq: 0 },
-        ],
-      });
-      await eye.ask({ type: "conversation.open", conversation });
-      await until(() => eye.views.get(conversation)?.live !== undefined, "live");
-      expect(expectedText(7, 1200).startsWith(eye.views.get(conversation)?.text(sent["reply"]) ?? "-")).toBe(true);
-      eye.cut();
+    for (let i = 0; i < 100; i++) {
+      await ann.open(conversation);
+      if (i % 10 === 0) await until(() => view.live !== undefined, "live");
+      await sleep(Math.random() * 20);
     }
     await until(() => view.finished.size === 1, "the end", 20_000);
     expect(view.text(sent["reply"])).toBe(expectedText(7, 1200));
+    expect(view.snapshots).toBe(0);
+    expect((await ann.readCold(conversation)).canonical()).toBe(view.canonical());
   });
 
   test("WR1 an id in capital letters is the same id, on every way in", async () => {

@@ -363,7 +363,7 @@ export function createDevice(
       const listed = new Map(
         (ack["conversations"] as { id: string; seq: number; title?: string }[]).map((row) => [row.id, row]),
       );
-      for (const id of [...rows.keys()]) if (!listed.has(id)) rows.delete(id);
+      for (const id of rows.keys()) if (!listed.has(id)) rows.delete(id);
       for (const { id, seq, title } of listed.values()) {
         if (seq >= (rows.get(id)?.seq ?? 0)) rows.set(id, { seq, title, deleted: false });
       }

@@ -74,7 +74,7 @@ function run(cwd: string, args: string[]): Promise<{ code: number | "timeout"; o
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
     options: {
-      seeds: { type: "string", default: "1..300" },
+      seeds: { type: "string", default: "1..2500" },
       only: { type: "string" },
       at: { type: "string", default: "2" },
     },

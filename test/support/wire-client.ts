@@ -42,6 +42,8 @@ export class WireClient {
   /** Whoever waits, by id: a command may be said twice before its answer, and then has two. */
   readonly #waiting = new Map<string, ((answer: Answer) => void)[]>();
   readonly #left = new Set<string>();
+  /** Openings that are not answered yet: conversation to the command's id. */
+  readonly #reopening = new Map<string, string>();
 
   private constructor(url: string) {
     this.#socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/v1/async/chatbot`, ["throughline.v1"]);
@@ -109,11 +111,16 @@ export class WireClient {
     return this.ask({ type: "message.send", conversation, message: crypto.randomUUID(), parts, ...more });
   }
 
-  /** Opens at the cursor of the view there is, or as told; the view is there at once, its content comes. */
-  async open(conversation: string, where: Omit<Opening, "conversation"> = { seq: 0 }): Promise<WireView> {
+  /**
+   * Opens at the cursor of the view there is, or as told; content comes by and by. What still comes between the command and its
+   * ack belongs to the opening before, and is dropped: the answer is where the new one begins.
+   */
+  async open(conversation: string, where?: Omit<Opening, "conversation">): Promise<WireView> {
     const view = this.#viewOf(conversation);
+    const id = crypto.randomUUID();
+    this.#reopening.set(conversation, id);
     view.live = undefined;
-    const answer = await this.ask({ type: "conversation.open", conversation, ...where });
+    const answer = await this.ask({ type: "conversation.open", id, conversation, ...(where ?? { seq: view.seq }) });
     if (answer.type !== "ack") throw new Error(`not opened: ${JSON.stringify(answer)}`);
     view.epoch = String(answer["epoch"]);
     return view;
@@ -180,11 +187,12 @@ export class WireClient {
     const view = this.views.get(conversation);
     if (view === undefined)
       this.#note(`${type} of a conversation that ${this.#left.has(conversation) ? "was left" : "is not open"}`);
-    else view.receive(frame);
+    else if (!this.#reopening.has(conversation)) view.receive(frame);
   }
 
   #answer(frame: Answer): void {
     const id = String(frame["id"]);
+    for (const [conversation, asked] of this.#reopening) if (asked === id) this.#reopening.delete(conversation);
     const resolve = this.#waiting.get(id)?.shift();
     if (resolve === undefined && frame.type === "error" && frame["id"] === undefined)
       return void this.errors.push(frame);
