@@ -1,24 +1,11 @@
 // Owns what each command means: from a view of the conversation to the effect, or the reason why not. Pure.
-import type { Command, CommandOf, Event, Message, Part, Rejection, SentPart } from "../protocol/index.ts";
+import type { Command, CommandOf, CommandType, Event, Message, Part, Rejection, SentPart } from "../protocol/index.ts";
 import { reject, stamp } from "../protocol/index.ts";
 import { isRejection } from "./records.ts";
 import type { ConversationRecord, Effect, View, Work } from "./records.ts";
 import { endTurn, freshTurn, startTurn, type Context } from "./turn.ts";
 
-/** The commands that append to a conversation's log. */
-export type ChangingCommand = CommandOf<
-  | "conversation.create"
-  | "conversation.update"
-  | "conversation.delete"
-  | "message.send"
-  | "message.edit"
-  | "message.react"
-  | "turn.stop"
-  | "turn.retry"
-  | "turn.continue"
->;
-
-const changing: ReadonlySet<string> = new Set<ChangingCommand["type"]>([
+const changing = [
   "conversation.create",
   "conversation.update",
   "conversation.delete",
@@ -28,9 +15,13 @@ const changing: ReadonlySet<string> = new Set<ChangingCommand["type"]>([
   "turn.stop",
   "turn.retry",
   "turn.continue",
-]);
+] as const satisfies readonly CommandType[];
 
-export const isChanging = (command: Command): command is ChangingCommand => changing.has(command.type);
+/** The commands that append to a conversation's log. */
+export type ChangingCommand = CommandOf<(typeof changing)[number]>;
+
+export const isChanging = (command: Command): command is ChangingCommand =>
+  changing.some((type) => type === command.type);
 
 /** What a command has to be decided on, and how. `CM` rules of SPEC.md. */
 export function decideCommand(command: ChangingCommand, context: Context): Omit<Work, "key"> {
