@@ -55,7 +55,7 @@ describe("turns", () => {
     expect(beginAttempt(claim, "again", 0).decide(rows(stalled))).toMatchObject({ answer: { go: true } });
   });
 
-  test("TU6 an open reply is its row with the entries since; settling makes the row whole and leaves reactions alone", () => {
+  test("TU6 TU9 an open reply is its row with the entries since; settling makes the row whole and leaves reactions alone", () => {
     const started: Event = {
       kind: "turn.started",
       at: "x",
@@ -102,6 +102,15 @@ describe("turns", () => {
       replace: [],
     });
     expect(JSON.stringify(settled)).not.toContain("👍");
+    // The reply went on and ended behind what was read: the row is the later turn's to write.
+    const behind = viewOf({
+      conversation: conversation(),
+      messages: [open],
+      turns: [turnRow({ status: "completed", finishedSeq: 8 })],
+    });
+    const early = settle({ id: ids.turn, conversation: ids.conversation, message: ids.reply }, entries).decide(behind);
+    expect(early).toMatchObject({ turns: [{ settled: true }] });
+    expect(early).not.toHaveProperty("messages");
   });
 });
 
