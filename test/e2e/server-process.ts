@@ -6,6 +6,12 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
 
+/** What still runs: no server outlives the tests that started it, also where they end early. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 export class ServerProcess {
   readonly dataDir = mkdtempSync(join(tmpdir(), "throughline-e2e-"));
   url = "";
@@ -30,6 +36,7 @@ export class ServerProcess {
     const env = { ...process.env, DATA_DIR: this.dataDir, PORT: port, LOG_LEVEL: "info", ...this.#env, ...more };
     const child = spawn(process.execPath, [join(root, "src/main.ts")], { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
+    running.add(child);
     const began = performance.now();
     let own = "";
     let ready = false;
@@ -46,6 +53,7 @@ export class ServerProcess {
       child.stdout.on("data", look);
       child.stderr.on("data", look);
       child.on("exit", (code, signal) => {
+        running.delete(child);
         if (ready && !this.#ending.has(child)) this.deaths.push(`${code ?? signal}: ${own.slice(-2000)}`);
         reject(new Error(`ended with ${code}: ${own}`));
       });

@@ -11,12 +11,14 @@ export function drawNature(chance: Chance) {
   const looping = !busy && chance.maybe(0.05);
   /** People come and go, and sign out, while the store is slow. */
   const restless = !busy && !looping && chance.maybe(0.12);
+  /** The wall clock jumps all the time, and the store is slow. */
+  const drifting = !busy && !looping && !restless && chance.maybe(0.05);
   const nodes = chance.maybe(0.25) ? 2 : 1;
   const often = (probability: number, value: number): number => (chance.maybe(probability) ? value : 0);
   const weather: Weather = {
     diskFull: false,
-    lag: restless ? 1 : often(0.7, chance.pick([0.1, 0.3, 1])),
-    lagMs: restless ? 150 : chance.pick([2, 10, 40, 150]),
+    lag: restless || drifting ? 1 : often(0.7, chance.pick([0.1, 0.3, 1])),
+    lagMs: restless || drifting ? 150 : chance.pick([2, 10, 40, 150]),
     commitMs: chance.pick([0, 0, 3, 20, 80]),
     crashInCall: often(0.3, 0.002),
     temper: {
@@ -59,7 +61,7 @@ export function drawNature(chance: Chance) {
       silence: often(0.3, 6000),
       stall: often(0.4, 3000),
       drain: often(0.25, 6000),
-      skew: often(0.2, 4000),
+      skew: drifting ? 150 : often(0.2, 4000),
       /** Once, the disk goes back to what it was some time ago. */
       restore: chance.maybe(0.12),
     },

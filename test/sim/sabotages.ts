@@ -214,12 +214,6 @@ export const sabotages: readonly Sabotage[] = [
     to: "",
   },
   {
-    name: "a turn that is claimed from oneself is left alone",
-    file: "server/turns.ts",
-    from: "void before.done.then(() => run(turn, resume));",
-    to: "",
-  },
-  {
     name: "a silent model is waited for",
     file: "server/model-call.ts",
     from: "if (silent >= allowed) return abort(",
