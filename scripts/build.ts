@@ -16,6 +16,8 @@ rmSync(join(root, "dist"), { recursive: true, force: true });
 const tsc = join(root, "node_modules/typescript/bin/tsc");
 const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
 if (status !== 0) throw new Error("The build failed: see the compiler's output above.");
+const app = spawnSync(process.execPath, ["scripts/build-app.ts"], { cwd: root, stdio: "inherit" });
+if (app.status !== 0) throw new Error("The browser files were not built: see the output above.");
 
 const { exports, bin } = v.parse(manifest, JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
 for (const file of Object.values(bin).map((path) => join(root, path))) {

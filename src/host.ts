@@ -3,15 +3,15 @@ import { mkdirSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
+import { readAssets } from "./adapters/assets/folder.ts";
 import { localBus } from "./adapters/embedded/bus.ts";
 import { plainVault } from "./adapters/embedded/plain-vault.ts";
 import { openStore } from "./adapters/embedded/store.ts";
 import { reject, type Limits } from "./protocol/index.ts";
+import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
 import { systemClock } from "./server/clock.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
-import { socketPath } from "./server/gate.ts";
 import { createHttpFace } from "./server/http.ts";
-import { plainPage } from "./server/page.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 
 export { reject as rejection } from "./protocol/index.ts";
@@ -42,8 +42,10 @@ export type HostOptions = {
   readonly allowedOrigins?: readonly string[] | "*";
   /** The server listens on a loopback address only. */
   readonly loopback?: boolean;
-  /** Serves a page at `/`. */
-  readonly page?: boolean;
+  /** The folder of the built browser files; undefined: `/` is left to the program that embeds this. */
+  readonly app?: string | undefined;
+  /** Ways to sign in that the app offers by itself. Public. */
+  readonly signIn?: readonly PageSignIn[];
   readonly journal?: Journal;
   readonly node?: string;
 } & Partial<Omit<EngineSettings, "node" | "limits">> & { readonly limits?: Partial<Limits> };
@@ -105,16 +107,17 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     settings,
   );
+  const { allowedOrigins = [], signIn = [] } = options;
+  const facts = { model: options.model.name, version: settings.version, guests: settings.guests, signIn };
+  const assetsOf = (folder: string): Assets =>
+    createAssets({ files: readAssets(folder), facts, frameAncestors: allowedOrigins });
   const face = createHttpFace({
     engine,
     limits: settings.limits,
     journal,
-    allowedOrigins: options.allowedOrigins ?? [],
+    allowedOrigins,
     loopback: options.loopback ?? false,
-    page:
-      options.page === true
-        ? plainPage({ model: options.model.name, version: settings.version, socketPath })
-        : undefined,
+    assets: options.app === undefined ? undefined : assetsOf(options.app),
   });
   await engine.start();
   return {

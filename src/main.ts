@@ -51,6 +51,9 @@ function countDropped(journal: Journal): (what: string) => void {
   };
 }
 
+/** The built browser files: beside this file when it is built too, in `dist` when it runs from its source. */
+const appFolder = join(import.meta.dirname, import.meta.filename.endsWith(".ts") ? "../dist/public" : "public");
+
 async function main(): Promise<void> {
   const read = readSettings(process.env);
   if (!read.ok) return refuse(read.problems);
@@ -70,7 +73,7 @@ async function main(): Promise<void> {
     allowedOrigins:
       settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,
     loopback,
-    page: true,
+    app: appFolder,
     journal,
     node,
     guests: settings.auth.some((way) => way.kind === "guest"),

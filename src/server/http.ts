@@ -1,8 +1,9 @@
-// Owns the HTTP face: upgrades to sockets, health, the page at `/`. It knows no command and no conversation.
+// Owns the HTTP face: upgrades to sockets, health, the way to the app's files. It knows no command and no conversation.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { closeCodes, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
+import type { Assets } from "./assets.ts";
 import type { Engine } from "./engine.ts";
 import {
   hasCredential,
@@ -22,8 +23,8 @@ export type HttpOptions = GateOptions & {
   readonly engine: Engine;
   readonly limits: Limits;
   readonly journal: Journal;
-  /** The HTML served at `/`; undefined: `/` belongs to somebody else. */
-  readonly page: string | undefined;
+  /** The app's pages and files; undefined: `/` belongs to somebody else. */
+  readonly assets: Assets | undefined;
 };
 
 export type HttpFace = {
@@ -37,15 +38,6 @@ export type HttpFace = {
 const mostSockets = 30_000;
 /** Fragments of one message, and how long (ms) a peer has to answer a close frame. */
 const framing = { maxFragments: 1024, maxBufferedChunks: 16_384, closeTimeout: 4000, maxPendingAutoPongs: 1000 };
-
-const pageHeaders = {
-  "Content-Type": "text/html; charset=utf-8",
-  "Content-Security-Policy":
-    "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-  "X-Content-Type-Options": "nosniff",
-  "Referrer-Policy": "no-referrer",
-  "Cache-Control": "no-cache",
-};
 
 export function createHttpFace(options: HttpOptions): HttpFace {
   const { engine, limits, journal } = options;
@@ -65,9 +57,6 @@ export function createHttpFace(options: HttpOptions): HttpFace {
     "/healthz": (response) => text(response, 200, "ok"),
     "/readyz": (response) => (engine.ready() ? text(response, 200, "ready") : text(response, 503, "not ready")),
   };
-  if (options.page !== undefined) {
-    routes["/"] = (response) => void response.writeHead(200, pageHeaders).end(options.page);
-  }
 
   return {
     request(request, response) {
@@ -81,10 +70,14 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         return true;
       }
       const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
-      if (route === undefined) return false;
-      if (hasCredential(url)) problem(response, 400, "invalid");
-      else if (request.method !== "GET" && request.method !== "HEAD") refuse(response, methodNotAllowed);
-      else route(response);
+      if (hasCredential(url) && (route !== undefined || options.assets !== undefined)) {
+        problem(response, 400, "invalid");
+        return true;
+      }
+      const reads = request.method === "GET" || request.method === "HEAD";
+      if (route === undefined) return reads && (options.assets?.(request, response, url.pathname) ?? false);
+      if (reads) route(response);
+      else refuse(response, methodNotAllowed);
       return true;
     },
     upgrade(request, socket, head) {

@@ -203,6 +203,9 @@ export interface Vault {
   open(bytes: Uint8Array, context: string): string;
 }
 
+/** The built files of the browser by their path, `/assets/app-1a2b3c.js`. Pages have no ending: `/`, `/widget-demo`. */
+export type AssetFiles = ReadonlyMap<string, { readonly bytes: Uint8Array; readonly type: string }>;
+
 /** Takes what happened, as names and numbers. MUST NOT be given a token, a key or a text of a person. */
 export interface Journal {
   info(event: string, fields?: Readonly<Record<string, string | number | boolean | undefined>>): void;

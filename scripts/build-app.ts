@@ -1,0 +1,111 @@
+// Owns the building of what browsers get: the app, the chat window, its loader and the service worker, into dist/public.
+// `--if-stale`: only where a source is newer than what was built.
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { build, type InlineConfig, type Rolldown } from "vite";
+
+const root = join(import.meta.dirname, "..");
+const source = join(root, "src");
+const out = join(root, "dist/public");
+
+/** Where each page is served, by where its source is. */
+const pages = {
+  "app/index.html": "index.html",
+  "widget/demo.html": "widget-demo.html",
+  "widget/frame.html": "frame.html",
+};
+
+/** React's API by preact, for everything that browsers get. */
+const alias = {
+  "react-dom/client": "preact/compat/client",
+  "react-dom": "preact/compat",
+  "react/jsx-runtime": "preact/jsx-runtime",
+  react: "preact/compat",
+};
+
+const common: InlineConfig = {
+  root: source,
+  configFile: false,
+  logLevel: "warn",
+  publicDir: false,
+  resolve: { alias },
+};
+
+type Output = readonly (Rolldown.OutputChunk | Rolldown.OutputAsset)[];
+
+/** Builds the pages and the chat window, with hashed names. */
+async function buildPages(): Promise<Output> {
+  const input = [...Object.keys(pages), "widget/window.tsx"].map((name) => join(source, name));
+  const result = await build({
+    ...common,
+    publicDir: join(source, "app/public"),
+    build: {
+      outDir: out,
+      emptyOutDir: true,
+      target: "es2023",
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      rolldownOptions: { input, preserveEntrySignatures: "exports-only" },
+    },
+  });
+  for (const [from, to] of Object.entries(pages)) renameSync(join(out, from), join(out, to));
+  for (const folder of ["app", "widget"]) rmSync(join(out, folder), { recursive: true, force: true });
+  return outputOf(result);
+}
+
+/** Builds one script that stands alone under a name of its own. `constants` are put into it. */
+async function buildScript(entry: string, name: string, constants: Readonly<Record<string, unknown>>): Promise<void> {
+  const define = Object.fromEntries(Object.entries(constants).map(([key, value]) => [key, JSON.stringify(value)]));
+  const result = await build({
+    ...common,
+    define,
+    build: {
+      write: false,
+      target: "es2022",
+      rolldownOptions: { input: join(source, entry), output: { format: "iife", entryFileNames: name } },
+    },
+  });
+  const chunk = outputOf(result).find((part) => part.type === "chunk");
+  if (chunk?.type !== "chunk") throw new Error(`${entry} was not built.`);
+  mkdirSync(dirname(join(out, name)), { recursive: true });
+  writeFileSync(join(out, name), chunk.code);
+}
+
+function outputOf(result: Awaited<ReturnType<typeof build>>): Output {
+  const [first] = Array.isArray(result) ? result : [result];
+  if (first === undefined || !("output" in first)) throw new Error("Nothing was built.");
+  return first.output;
+}
+
+/** The chunk that a source file became. */
+const chunkOf = (output: Output, file: string): string => {
+  const chunk = output.find((part) => part.type === "chunk" && part.facadeModuleId === join(source, file));
+  if (chunk === undefined) throw new Error(`${file} was not built.`);
+  return chunk.fileName;
+};
+
+async function buildApp(): Promise<void> {
+  const output = await buildPages();
+  await buildScript("widget/loader.ts", "widget.js", { WINDOW_SCRIPT: `/${chunkOf(output, "widget/window.tsx")}` });
+  const shell = output
+    .map((part) => `/${part.fileName}`)
+    .filter((path) => /\.(js|css)$/.test(path))
+    .filter((path) => !/katex|grammar|highlight/i.test(path));
+  const version = createHash("sha256").update(shell.join()).digest("hex").slice(0, 12);
+  await buildScript("app/service-worker.ts", "service-worker.js", { SHELL: shell, VERSION: version });
+}
+
+const newest = (folder: string): number =>
+  Math.max(
+    ...readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => statSync(join(folder, name)).mtimeMs),
+  );
+
+function isStale(): boolean {
+  const built = join(out, "service-worker.js");
+  if (!existsSync(built)) return true;
+  const at = statSync(built).mtimeMs;
+  return newest(source) > at || statSync(join(root, "package-lock.json")).mtimeMs > at;
+}
+
+if (!process.argv.includes("--if-stale") || isStale()) await buildApp();

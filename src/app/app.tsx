@@ -1,0 +1,141 @@
+// Owns the app's frame: sidebar, header, the conversation shown, dialogs and keys. It draws no message.
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { useClient, useConnection, useConversation, useReadable } from "../react/index.ts";
+import { Chat } from "../ui/chat.tsx";
+import { ConnectionDot } from "../ui/connection.tsx";
+import { useCopy } from "../ui/clipboard.ts";
+import { textOf } from "../ui/content.ts";
+import { createFormats } from "../ui/formats.ts";
+import { loadTexts, type Language } from "../ui/language.ts";
+import { english, type Texts } from "../ui/texts.ts";
+import { IconButton, UiProvider, useUi } from "../ui/ui.tsx";
+import type { Facts } from "./facts.ts";
+import { useFreshId } from "./fresh.ts";
+import { useKeys } from "./keys.ts";
+import { go, place } from "./place.ts";
+import { languageOf, preferences } from "./preferences.ts";
+import { Settings } from "./settings.tsx";
+import { Shortcuts } from "./shortcuts.tsx";
+import { Sidebar } from "./sidebar.tsx";
+import { SignIn } from "./sign-in.tsx";
+
+export function App({ facts }: { readonly facts: Facts }): ReactNode {
+  const language = languageOf(useReadable(preferences));
+  const texts = useTexts(language);
+  const formats = useMemo(() => createFormats(language), [language]);
+  if (texts === undefined) return null;
+  return (
+    <UiProvider texts={texts} formats={formats}>
+      <Frame facts={facts} />
+    </UiProvider>
+  );
+}
+
+/** The texts of a language, the former ones until they are there; English where they cannot be had. */
+function useTexts(language: Language): Texts | undefined {
+  const [texts, setTexts] = useState<Texts | undefined>(language === "en" ? english : undefined);
+  useEffect(() => {
+    let wanted = true;
+    loadTexts(language)
+      .catch(() => english)
+      .then((loaded) => wanted && setTexts(loaded))
+      .catch(() => undefined);
+    return () => {
+      wanted = false;
+    };
+  }, [language]);
+  return texts;
+}
+
+type Dialog = "settings" | "shortcuts" | "sign-in";
+
+function Frame({ facts }: { readonly facts: Facts }): ReactNode {
+  const { texts, toast } = useUi();
+  const client = useClient();
+  const copyText = useCopy();
+  const { conversation, message } = useReadable(place);
+  const [freshId, startFresh] = useFreshId(client);
+  const id = conversation ?? freshId;
+  const { view } = useConversation(id);
+  const [drawer, setDrawer] = useState(false);
+  const [dialog, setDialog] = useState<Dialog>();
+  const main = useRef<HTMLElement>(null);
+  const connection = useConnection();
+  const signedOut = connection.kind === "signed-out";
+
+  const focusBox = useCallback(() => main.current?.querySelector<HTMLElement>(".tl-box textarea")?.focus(), []);
+  const startNew = useCallback(() => {
+    setDrawer(false);
+    if (conversation === undefined && view.entries.length > 0) startFresh();
+    go({});
+    requestAnimationFrame(focusBox);
+  }, [conversation, view, startFresh, focusBox]);
+  const search = useCallback(() => {
+    setDrawer(true);
+    requestAnimationFrame(() => document.querySelector<HTMLElement>(".app-search input")?.focus());
+  }, []);
+  const copyLast = useCallback(() => {
+    const reply = view.entries.findLast((entry) => entry.message.role === "assistant");
+    if (reply === undefined) return;
+    const copy = async (): Promise<void> => {
+      if (await copyText(textOf(reply.message))) toast({ text: texts.copied });
+    };
+    void copy();
+  }, [view, copyText, texts, toast]);
+  useKeys({ new: startNew, search, box: focusBox, copy: copyLast, list: () => setDialog("shortcuts") });
+
+  // Once something was sent, the conversation has its own address.
+  const began = conversation === undefined && (view.entries.length > 0 || view.queued.length > 0);
+  useEffect(() => {
+    if (!began) return;
+    go({ conversation: freshId }, true);
+    startFresh();
+  }, [began, freshId, startFresh]);
+
+  const title = view.title ?? texts.untitled;
+  useEffect(() => {
+    document.title = view.title === undefined ? "Throughline" : `${view.title} · Throughline`;
+  }, [view.title]);
+  useEffect(() => setDrawer(false), [id]);
+
+  return (
+    <div className="tl app" data-drawer={drawer}>
+      <button type="button" className="tl-skip" onClick={focusBox}>
+        {texts.skip}
+      </button>
+      <Sidebar
+        current={id}
+        open={drawer}
+        close={() => setDrawer(false)}
+        startNew={startNew}
+        settings={() => setDialog("settings")}
+      />
+      <main ref={main} className="app-main" inert={drawer && matchMedia("(max-width: 767px)").matches}>
+        <header className="app-head">
+          <IconButton
+            icon="menu"
+            className="app-menu"
+            label={texts.openSidebar}
+            expanded={drawer}
+            onClick={() => setDrawer(true)}
+          />
+          <h1 dir="auto">{title}</h1>
+          <ConnectionDot />
+          <IconButton icon="plus" className="app-new" label={texts.newConversation} onClick={startNew} />
+        </header>
+        <Chat
+          id={id}
+          examples={texts.examples}
+          model={facts.model}
+          target={message}
+          signIn={signedOut ? () => setDialog("sign-in") : undefined}
+        />
+      </main>
+      {dialog === "settings" && (
+        <Settings close={() => setDialog(undefined)} facts={facts} shortcuts={() => setDialog("shortcuts")} />
+      )}
+      {dialog === "shortcuts" && <Shortcuts close={() => setDialog(undefined)} />}
+      {dialog === "sign-in" && <SignIn facts={facts} close={() => setDialog(undefined)} />}
+    </div>
+  );
+}

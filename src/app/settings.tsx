@@ -1,0 +1,71 @@
+// Owns the settings of a person: appearance, language, and the way out.
+import type { ReactNode } from "react";
+import { useClient, usePerson, useReadable } from "../react/index.ts";
+import { Dialog } from "../ui/dialog.tsx";
+import { failureText } from "../ui/failure.ts";
+import { languages, type Language } from "../ui/language.ts";
+import { useUi } from "../ui/ui.tsx";
+import type { Facts } from "./facts.ts";
+import { choose, preferences, type Theme } from "./preferences.ts";
+
+const themes: readonly Theme[] = ["system", "light", "dark"];
+
+export function Settings(props: {
+  readonly close: () => void;
+  readonly shortcuts: () => void;
+  readonly facts: Facts;
+}): ReactNode {
+  const { texts, toast } = useUi();
+  const client = useClient();
+  const person = usePerson();
+  const { theme, language } = useReadable(preferences);
+  const leave = (everywhere: boolean): void => {
+    props.close();
+    client.logout(everywhere).catch((error: unknown) => toast({ text: failureText(texts, error), alert: true }));
+  };
+  return (
+    <Dialog title={texts.settings} close={props.close}>
+      <fieldset className="app-choice">
+        <legend>{texts.theme}</legend>
+        {themes.map((name) => (
+          <label key={name}>
+            <input type="radio" name="theme" checked={theme === name} onChange={() => choose({ theme: name })} />
+            <span>{texts.themes[name]}</span>
+          </label>
+        ))}
+      </fieldset>
+      <label className="app-field">
+        <span>{texts.language}</span>
+        <select
+          value={language}
+          onChange={(event) => {
+            const chosen = Object.keys(languages).find((name): name is Language => name === event.currentTarget.value);
+            choose({ language: chosen ?? "device" });
+          }}
+        >
+          <option value="device">{texts.languageOfDevice}</option>
+          {Object.entries(languages).map(([name, own]) => (
+            <option key={name} value={name} lang={name}>
+              {own}
+            </option>
+          ))}
+        </select>
+      </label>
+      <section className="app-account" aria-label={texts.account}>
+        <p dir="auto">{person?.name ?? texts.guest}</p>
+        <button type="button" className="tl-button" onClick={() => leave(false)}>
+          {texts.signOut}
+        </button>
+        <button type="button" className="tl-button" onClick={() => leave(true)}>
+          {texts.signOutEverywhere}
+        </button>
+      </section>
+      <footer className="app-settings-foot">
+        <button type="button" className="tl-text-button" onClick={props.shortcuts}>
+          {texts.shortcuts}
+        </button>
+        <span>{`Throughline ${props.facts.version}`}</span>
+      </footer>
+    </Dialog>
+  );
+}

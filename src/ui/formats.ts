@@ -1,0 +1,42 @@
+// Owns how dates and durations are written in a language, by Intl. It holds no words of its own.
+
+export type Formats = {
+  /** The hour and minute. */
+  time(at: string): string;
+  /** The whole of it, for titles. */
+  full(at: string): string;
+  /** A day as a heading: today, yesterday, or its date. */
+  day(at: string, now: number): string;
+  /** The same for two times of one day, in the reader's time zone. */
+  dayKey(at: string): string;
+  relativeDay(days: number): string;
+  month(at: string): string;
+};
+
+export function createFormats(locale: string): Formats {
+  const time = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
+  const full = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" });
+  const day = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
+  const dayOfYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long", year: "numeric" });
+  const month = new Intl.DateTimeFormat(locale, { month: "long", year: "numeric" });
+  const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  const capital = (text: string): string => text.charAt(0).toLocaleUpperCase(locale) + text.slice(1);
+  return {
+    time: (at) => time.format(new Date(at)),
+    full: (at) => full.format(new Date(at)),
+    day(at, now) {
+      const days = daysBetween(at, now);
+      if (days < 2) return capital(relative.format(-days, "day"));
+      return (new Date(at).getFullYear() === new Date(now).getFullYear() ? day : dayOfYear).format(new Date(at));
+    },
+    dayKey: (at) => new Date(at).toDateString(),
+    relativeDay: (days) => capital(relative.format(-days, "day")),
+    month: (at) => capital(month.format(new Date(at))),
+  };
+}
+
+/** Midnights between a time and now, in the reader's time zone. Never negative: a clock that is behind shows today. */
+export function daysBetween(at: string, now: number): number {
+  const start = (date: Date): number => Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
+  return Math.max(0, Math.round((start(new Date(now)) - start(new Date(at))) / 86_400_000));
+}

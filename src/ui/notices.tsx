@@ -1,0 +1,105 @@
+// Owns what is said below a message that is not as it should be, and the one thing to do about it (E3).
+import { useEffect, useState, type ReactNode } from "react";
+import type { Client, ConversationHandle, Message, Pending } from "../client/index.ts";
+import { useClient } from "../react/index.ts";
+import { pendingText } from "./content.ts";
+import { failureText, rejectionText } from "./failure.ts";
+import { useUi } from "./ui.tsx";
+
+/** How a reply ended, where it did not end well. */
+export function Notice(props: {
+  readonly message: Message;
+  readonly conversation: ConversationHandle;
+  readonly keep: () => void;
+}): ReactNode {
+  const { message, conversation, keep } = props;
+  const { texts, toast } = useUi();
+  const { status, error } = message.metadata;
+  const fail = (reason: unknown): void => toast({ text: failureText(texts, reason), alert: true });
+  const isEmpty = !message.parts.some((part) => "text" in part && part.text !== "");
+  if (status === "completed" || status === undefined) {
+    return isEmpty && status === "completed" ? <p className="tl-notice">{texts.empty}</p> : null;
+  }
+  const sentence =
+    status === "stopped"
+      ? texts.stopped
+      : status === "interrupted"
+        ? texts.interrupted
+        : `${texts.failed} ${error === undefined ? "" : rejectionText(texts, error)}`;
+  const canGoOn = status !== "failed" && !isEmpty;
+  return (
+    <div className={`tl-notice ${status === "failed" ? "tl-bad" : ""}`}>
+      <span>{sentence}</span>
+      {canGoOn && (
+        <button
+          type="button"
+          className="tl-text-button"
+          onClick={() => void conversation.continue(message.id).catch(fail)}
+        >
+          {texts.goOn}
+        </button>
+      )}
+      <button
+        type="button"
+        className="tl-text-button"
+        onClick={() => {
+          keep();
+          conversation.retry(message.id).catch(fail);
+        }}
+      >
+        {texts.retry}
+      </button>
+    </div>
+  );
+}
+
+/** How a message of one's own stands that the server does not have yet. */
+export function UnsentNotice(props: {
+  readonly pending: Pending;
+  readonly conversation: ConversationHandle;
+}): ReactNode {
+  const { pending, conversation } = props;
+  const { texts } = useUi();
+  const client = useClient();
+  const slow = useLater(pending.status === "sending" || pending.status === "waiting", 1500);
+  const { message } = pending;
+  if (pending.status === "failed") {
+    const reason = pending.error === undefined ? "" : rejectionText(texts, pending.error);
+    return (
+      <div className="tl-notice tl-bad" role="alert">
+        <span>{`${texts.notSent} ${reason}`}</span>
+        <button type="button" className="tl-text-button" onClick={() => void conversation.resend(message)}>
+          {texts.retry}
+        </button>
+        <button type="button" className="tl-text-button" onClick={() => void takeBack(pending, client)}>
+          {texts.edit}
+        </button>
+        <button type="button" className="tl-text-button" onClick={() => void conversation.discard(message)}>
+          {texts.remove}
+        </button>
+      </div>
+    );
+  }
+  if (!slow) return null;
+  return <p className="tl-notice">{pending.status === "waiting" ? texts.waiting : texts.sending}</p>;
+}
+
+/** Puts the text of a message that is not delivered back into the box, below what stands there. */
+export async function takeBack(pending: Pending, client: Client): Promise<void> {
+  const text = pendingText(pending);
+  if (!(await client.conversation(pending.conversation).discard(pending.message))) return;
+  const draft = client.draft(pending.conversation);
+  const before = draft.getSnapshot();
+  draft.set(before.trim() === "" ? text : `${before}\n\n${text}`);
+}
+
+/** True once `on` has been true for so long (ms). */
+export function useLater(on: boolean, ms: number): boolean {
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    if (!on) return setLate(false);
+    const timer = setTimeout(() => setLate(true), ms);
+    return () => clearTimeout(timer);
+  }, [on, ms]);
+  return on && late;
+}

@@ -1,0 +1,131 @@
+// Owns what every part of the UI needs around it: texts, formats of the language, announcements and toasts. It knows no conversation.
+import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import type { Formats } from "./formats.ts";
+import { Icon } from "./icon.tsx";
+import type { Texts } from "./texts.ts";
+
+/** A passing word at the edge of the screen. `undo`: what the one button of it does. */
+type Toast = {
+  readonly text: string;
+  readonly alert?: boolean;
+  readonly action?: { readonly label: string; readonly run: () => void };
+};
+
+export type Ui = {
+  readonly texts: Texts;
+  readonly formats: Formats;
+  /** Tells screen readers, politely. */
+  readonly announce: (text: string) => void;
+  readonly toast: (toast: Toast) => void;
+  /** Keeps what a person typed or chose through a question of the UI. */
+  readonly touch: boolean;
+};
+
+const UiContext = createContext<Ui | undefined>(undefined);
+
+export function useUi(): Ui {
+  const ui = useContext(UiContext);
+  if (ui === undefined) throw new Error("There is no UiProvider above this component.");
+  return ui;
+}
+
+/** How long (ms) a toast stays; longer where it can be answered. */
+const toastTime = { plain: 4000, action: 7000 };
+
+export function UiProvider(props: {
+  readonly texts: Texts;
+  readonly formats: Formats;
+  readonly children: ReactNode;
+}): ReactNode {
+  const { texts, formats } = props;
+  const [said, setSaid] = useState("");
+  const [toasts, setToasts] = useState<readonly (Toast & { readonly id: number })[]>([]);
+  const count = useRef(0);
+  const announce = useCallback((text: string) => {
+    // The same words twice are read twice only if they differ: a space at the end does it.
+    setSaid((before) => (before === text ? `${text}\u00A0` : text));
+  }, []);
+  const drop = useCallback((id: number) => setToasts((all) => all.filter((one) => one.id !== id)), []);
+  const toast = useCallback((one: Toast) => {
+    const id = ++count.current;
+    setToasts((all) => [...all.slice(-2), { ...one, id }]);
+  }, []);
+  const touch = useMemo(() => matchMedia("(pointer: coarse)").matches, []);
+  const ui = useMemo(() => ({ texts, formats, announce, toast, touch }), [texts, formats, announce, toast, touch]);
+  return (
+    <UiContext.Provider value={ui}>
+      {props.children}
+      <div className="tl-hidden" role="status" aria-live="polite">
+        {said}
+      </div>
+      <div className="tl-toasts">
+        {toasts.map((one) => (
+          <ToastItem key={one.id} toast={one} close={() => drop(one.id)} label={texts.close} />
+        ))}
+      </div>
+    </UiContext.Provider>
+  );
+}
+
+function ToastItem({ toast, close, label }: { toast: Toast; close: () => void; label: string }): ReactNode {
+  const latest = useRef(close);
+  latest.current = close;
+  const [held, hold] = useState(false);
+  useEffect(() => {
+    if (held) return undefined;
+    const timer = setTimeout(() => latest.current(), toast.action === undefined ? toastTime.plain : toastTime.action);
+    return () => clearTimeout(timer);
+  }, [held, toast]);
+  const { action } = toast;
+  return (
+    <div
+      className="tl-toast"
+      role={toast.alert === true ? "alert" : "status"}
+      onMouseEnter={() => hold(true)}
+      onMouseLeave={() => hold(false)}
+      onFocus={() => hold(true)}
+      onBlur={() => hold(false)}
+    >
+      <span>{toast.text}</span>
+      {action !== undefined && (
+        <button
+          type="button"
+          className="tl-text-button"
+          onClick={() => {
+            action.run();
+            close();
+          }}
+        >
+          {action.label}
+        </button>
+      )}
+      <IconButton icon="close" label={label} onClick={close} />
+    </div>
+  );
+}
+
+/** A button that is a drawing; its label is read and shown on hover. */
+export function IconButton(props: {
+  readonly icon: Parameters<typeof Icon>[0]["name"];
+  readonly label: string;
+  readonly onClick: () => void;
+  readonly pressed?: boolean;
+  readonly expanded?: boolean;
+  readonly disabled?: boolean;
+  readonly className?: string;
+}): ReactNode {
+  return (
+    <button
+      type="button"
+      className={`tl-icon-button ${props.className ?? ""}`}
+      aria-label={props.label}
+      title={props.label}
+      aria-pressed={props.pressed}
+      aria-expanded={props.expanded}
+      disabled={props.disabled}
+      onClick={props.onClick}
+    >
+      <Icon name={props.icon} />
+    </button>
+  );
+}
