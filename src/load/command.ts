@@ -1,0 +1,32 @@
+// Owns the command `throughline load`: arguments to runs to a report and an exit code.
+import { writeFileSync } from "node:fs";
+import { loadHelp, readLoadOptions } from "./options.ts";
+import { htmlReport, jsonReport, textReport } from "./report.ts";
+import { findLimit, runLoad, type Progress } from "./run.ts";
+
+/** Runs it. Resolves to the exit code: 0 where every bound was kept, 1 where not, 2 for arguments that cannot be read. */
+export async function loadCommand(args: readonly string[], print: (line: string) => void): Promise<number> {
+  if (args.includes("--help")) {
+    print(loadHelp);
+    return 0;
+  }
+  const options = readLoadOptions(args);
+  if ("problems" in options) {
+    for (const problem of options.problems) print(problem);
+    print("throughline load --help tells what there is.");
+    return 2;
+  }
+  const terminal = process.stderr.isTTY;
+  const progress: Progress = (share, what) => {
+    const bar = "#".repeat(Math.round(share * 30)).padEnd(30, ".");
+    if (terminal) process.stderr.write(`\r[${bar}] ${(share * 100).toFixed(0)} % ${what}   `);
+  };
+  const runs = options.findLimit ? await findLimit(options, progress) : [await runLoad(options, progress)];
+  if (terminal) process.stderr.write("\n");
+  for (const run of runs) print(`${textReport(run)}\n`);
+  if (options.json !== undefined) writeFileSync(options.json, jsonReport(runs, options));
+  if (options.html !== undefined) writeFileSync(options.html, htmlReport(runs, options));
+  const best = Math.max(0, ...runs.filter((run) => run.verdict.ok).map((run) => run.users));
+  if (options.findLimit) print(`The most people within the bounds: ${best}`);
+  return options.findLimit ? Number(best === 0) : Number(runs.some((run) => !run.verdict.ok));
+}

@@ -1,0 +1,127 @@
+// Owns what the load tester is told: arguments in, typed options or problems out. It runs nothing.
+import { parseArgs } from "node:util";
+
+/** Times in milliseconds, shares from 0 to 1. */
+export type LoadOptions = {
+  readonly url: string;
+  readonly users: number;
+  /** Messages per second of all people together, sent whether replies are there or not; undefined: each waits, then thinks. */
+  readonly rate: number | undefined;
+  readonly thinkMs: number;
+  readonly durationMs: number;
+  readonly rampMs: number;
+  /** Of the replies: how many are stopped, reloaded (away and back at once), dropped (cut off, back after a while). */
+  readonly shares: { readonly stop: number; readonly reload: number; readonly drop: number };
+  readonly awayMs: number;
+  /** How long a request may go unanswered, over however many sockets. */
+  readonly patienceMs: number;
+  readonly prompt: string;
+  readonly token: string | undefined;
+  readonly seed: number;
+  readonly limits: Bounds;
+  readonly findLimit: boolean;
+  readonly json: string | undefined;
+  readonly html: string | undefined;
+};
+
+/** What a deployment must keep: 95th percentiles in milliseconds, and the share of requests that may fail. */
+export type Bounds = {
+  readonly ackMs: number;
+  readonly firstMs: number;
+  readonly resumeMs: number;
+  readonly errors: number;
+};
+
+export const loadHelp = `throughline load --url URL [options]     finds out what a deployment holds
+
+  --url URL             the server, http(s) or ws(s)
+  --users N             people, each with a socket of their own (50)
+  --seconds T           how long, after all have come in (30)
+  --ramp T              seconds in which they come in (users / 50)
+  --rate R              messages per second of all together, whether replies are there or not;
+                        without it each person waits for the reply, then thinks (closed loop)
+  --think T             seconds of thinking between reply and next message, on average (2)
+  --stop S --reload S --drop S
+                        shares of replies that are stopped (0.05), in which the page is reloaded (0.1),
+                        in which the network is cut (0.1)
+  --away T              seconds without a network, on average (2)
+  --patience T          seconds that a request may go unanswered (20)
+  --prompt TEXT         what everybody asks ("a long answer")
+  --token TOKEN         an ID token for all; without it everybody is a guest
+  --max-ack MS --max-first MS --max-resume MS --max-errors SHARE
+                        bounds: 95th percentiles (500, 5000, 2000) and failed requests (0.01)
+  --find-limit          doubles the people until a bound breaks, then halves the gap
+  --json FILE --html FILE   the report, as data and as a page with plots
+  --seed S              the draws (1)
+
+Ends with 0 where every bound was kept and no character was lost, else with 1.
+`;
+
+const names = [
+  "url",
+  "users",
+  "seconds",
+  "ramp",
+  "rate",
+  "think",
+  "stop",
+  "reload",
+  "drop",
+  "away",
+  "prompt",
+  "token",
+  "patience",
+];
+const more = ["max-ack", "max-first", "max-resume", "max-errors", "json", "html", "seed"];
+
+/** Every problem is a sentence that names the option. */
+export function readLoadOptions(args: readonly string[]): LoadOptions | { readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  let given: Record<string, string | boolean | undefined> = {};
+  try {
+    const text = Object.fromEntries([...names, ...more].map((name) => [name, { type: "string" } as const]));
+    given = parseArgs({ args: [...args], options: { ...text, "find-limit": { type: "boolean" } } }).values;
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : "The arguments cannot be read.");
+  }
+  const number = (name: string, fallback: number, least: number, most = Number.MAX_SAFE_INTEGER): number => {
+    const text = given[name];
+    if (typeof text !== "string") return fallback;
+    const value = Number(text);
+    if (text.trim() !== "" && value >= least && value <= most) return value;
+    problems.push(`--${name}: "${text}" is not a number from ${least} to ${most}.`);
+    return fallback;
+  };
+  const text = (name: string): string | undefined => {
+    const value = given[name];
+    return typeof value === "string" ? value : undefined;
+  };
+  const url = text("url") ?? "";
+  if (!/^(https?|wss?):$/.test(URL.parse(url)?.protocol ?? ""))
+    problems.push("--url: the address of the server is needed, http(s) or ws(s).");
+  const users = Math.round(number("users", 50, 1, 100_000));
+  const options: LoadOptions = {
+    url,
+    users,
+    rate: given["rate"] === undefined ? undefined : number("rate", 1, 0.001),
+    thinkMs: number("think", 2, 0) * 1000,
+    durationMs: number("seconds", 30, 1) * 1000,
+    rampMs: number("ramp", users / 50, 0) * 1000,
+    shares: { stop: number("stop", 0.05, 0, 1), reload: number("reload", 0.1, 0, 1), drop: number("drop", 0.1, 0, 1) },
+    awayMs: number("away", 2, 0) * 1000,
+    patienceMs: number("patience", 20, 0.1) * 1000,
+    prompt: text("prompt") ?? "a long answer",
+    token: text("token"),
+    seed: number("seed", 1, 0),
+    limits: {
+      ackMs: number("max-ack", 500, 0),
+      firstMs: number("max-first", 5000, 0),
+      resumeMs: number("max-resume", 2000, 0),
+      errors: number("max-errors", 0.01, 0, 1),
+    },
+    findLimit: given["find-limit"] === true,
+    json: text("json"),
+    html: text("html"),
+  };
+  return problems.length === 0 ? options : { problems };
+}

@@ -1,0 +1,116 @@
+// Proves the load tester: a sound deployment passes, a slow one and one that changes a character do not.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import { loadCommand } from "../../src/load/command.ts";
+import { spreadOf } from "../../src/load/measure.ts";
+import { startServer } from "../client/server.ts";
+import { startModelServer } from "../support/model-server.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+async function deployment(): Promise<string> {
+  const model = await startModelServer();
+  onTestFinished(() => model.close());
+  const server = await startServer({
+    OPENAI_BASE_URL: model.url,
+    MODEL: "openai-compatible:test-model",
+    LIMITS: "off",
+  });
+  return server.url;
+}
+
+async function load(url: string, ...more: string[]): Promise<{ code: number; text: string }> {
+  const lines: string[] = [];
+  const prompt = "Hello {{chars=300 rate=100}}";
+  const basics = ["--url", url, "--users", "4", "--ramp", "0", "--seconds", "2", "--think", "0.1", "--prompt", prompt];
+  const code = await loadCommand([...basics, ...more], (line) => lines.push(line));
+  return { code, text: lines.join("\n") };
+}
+
+/** Stands between tester and server, and changes one letter of one piece of a reply, once. */
+function startLiar(target: string): Promise<string> {
+  let lied = false;
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  server.on("connection", (front) => {
+    const back = new WebSocket(`${target.replace("http", "ws")}/api/v1/async/chatbot`, "throughline.v1");
+    const early: string[] = [];
+    front.on("message", (data: Buffer) => {
+      if (back.readyState === WebSocket.OPEN) back.send(data.toString());
+      else early.push(data.toString());
+    });
+    back.on("open", () => {
+      for (const text of early) back.send(text);
+    });
+    back.on("message", (data: Buffer) => {
+      const text = data.toString();
+      const changed = lied ? text : text.replace(/("kind":"reply\.appended".*?"text":")\w/, "$1#");
+      lied ||= changed !== text;
+      front.send(changed);
+    });
+    front.on("close", () => back.close());
+    back.on("close", () => front.close());
+  });
+  onTestFinished(() => server.close());
+  return new Promise((resolve) =>
+    server.on("listening", () => {
+      const address = server.address();
+      resolve(`http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`);
+    }),
+  );
+}
+
+test("LT1 people who stop, reload and drop off lose nothing: every bound is kept, the report says so in text, JSON and HTML", async () => {
+  const folder = temporaryDirectory();
+  const [json, html] = [join(folder, "report.json"), join(folder, "report.html")];
+  const shares = ["--stop", "0.2", "--reload", "0.3", "--drop", "0.2", "--away", "0.2"];
+  const { code, text } = await load(await deployment(), ...shares, "--json", json, "--html", html);
+  expect(text).toContain("every bound was kept");
+  expect(code).toBe(0);
+  const { runs } = JSON.parse(readFileSync(json, "utf8"));
+  expect(runs[0].figures.counts.replies).toBe(runs[0].figures.counts.sent);
+  expect(runs[0].figures.counts.resumes).toBeGreaterThan(0);
+  expect(runs[0].figures.timed.first.count).toBeGreaterThan(4);
+  expect(readFileSync(html, "utf8")).toContain("<polyline");
+});
+
+test("LT2 a bound that is not kept is named, and the exit code is 1", async () => {
+  const { code, text } = await load(await deployment(), "--max-first", "0");
+  expect([code, /NOT KEPT: first piece: p95 \d+ ms, allowed 0 ms/.test(text)]).toEqual([1, true]);
+});
+
+test("LT3 one changed letter in one reply is found", async () => {
+  const { code, text } = await load(await startLiar(await deployment()), "--stop", "0", "--reload", "0", "--drop", "0");
+  expect(text).toContain("lost: 1, allowed 0");
+  expect(text).toMatch(/1 messages differ from the log/);
+  expect(code).toBe(1);
+});
+
+test("LT2 a server that is not there is an error, not a success", async () => {
+  const { code, text } = await load("http://127.0.0.1:9", "--seconds", "1", "--patience", "0.5");
+  expect(text).toContain("no reply came to its end");
+  expect(code).toBe(1);
+});
+
+test("LT4 with --find-limit it goes up until a bound breaks, and names the most people that held", async () => {
+  const { text } = await load(await deployment(), "--users", "1", "--seconds", "1", "--find-limit", "--max-first", "0");
+  expect(text).toContain("The most people within the bounds: 0");
+});
+
+test.each([
+  [["--url", "ftp://x"], "--url"],
+  [["--url", "http://x", "--users", "many"], "--users"],
+  [["--url", "http://x", "--stop", "2"], "--stop"],
+  [["--url", "http://x", "--colour", "red"], "--colour"],
+])("LT5 %j is refused by name with exit code 2", async (args, name) => {
+  const lines: string[] = [];
+  expect(await loadCommand(args, (line) => lines.push(line))).toBe(2);
+  expect(lines.join("\n")).toContain(name);
+});
+
+test("LT6 percentiles are of the nearest rank, of nothing zero", () => {
+  const hundred = Array.from({ length: 100 }, (_, i) => 100 - i);
+  expect(spreadOf(hundred)).toEqual({ count: 100, p50: 50, p95: 95, p99: 99, max: 100 });
+  expect(spreadOf([7])).toEqual({ count: 1, p50: 7, p95: 7, p99: 7, max: 7 });
+  expect(spreadOf([])).toEqual({ count: 0, p50: 0, p95: 0, p99: 0, max: 0 });
+});
