@@ -240,6 +240,19 @@ describe("PR05 PR08 servers that never come to an end", () => {
     await vi.waitUntil(() => isClosed, { interval: 20, timeout: 4_000 });
   });
 
+  it("a whole completion that arrives cut inside a character keeps it", async () => {
+    const text = "Grüße, 世界 🙂";
+    const body = Buffer.from(JSON.stringify({ choices: [{ message: { content: text }, finish_reason: "stop" }] }));
+    for (const at of [body.indexOf("ü") + 1, body.indexOf("世") + 2, body.indexOf("🙂") + 1]) {
+      answer = (_, response) => {
+        response.writeHead(200, { "content-type": "application/json" });
+        response.write(body.subarray(0, at));
+        setTimeout(() => response.end(body.subarray(at)), 20);
+      };
+      expect(await hear(openAi(base), "hello")).toMatchObject({ failure: undefined, text });
+    }
+  });
+
   it("a 200 that is a page, cut or compressed without being asked is no reply", async () => {
     for (const body of ["<html>", '{"choices":[{"message":{"content":"x"', "", '{"choices":[]}']) {
       answer = (_, response) => response.writeHead(200, { "content-type": "application/json" }).end(body);

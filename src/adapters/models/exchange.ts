@@ -118,9 +118,14 @@ function follow(request: ClientRequest, response: IncomingMessage, signal: Abort
   };
 }
 
-/** The rest of an answer as text, at most `limit` bytes of it, and whether that is all. */
-export async function readText(exchange: Exchange, limit: number): Promise<{ text: string; whole: boolean }> {
-  const parts: Buffer[] = [];
+/** The rest of an answer as text, after what was read of it already: at most `limit` bytes more, and whether that is all. */
+export async function readText(
+  exchange: Exchange,
+  limit: number,
+  before: readonly Buffer[] = [],
+): Promise<{ text: string; whole: boolean }> {
+  // One text of all bytes: a character may begin in one chunk and end in the next.
+  const parts = [...before];
   let bytes = 0;
   for (;;) {
     const read = await exchange.read();

@@ -84,8 +84,8 @@ async function* readReply(exchange: Exchange, reading: CompletionStream): AsyncG
     const read = await exchange.read();
     first = read === "silent" ? [] : read;
     if (!/^\uFEFF?\s*(?:data|event|id|retry)?:/.test(Buffer.concat(first).toString())) {
-      const { text } = await readText(exchange, completionBytes);
-      if (!reading.feedWhole(parseJson(Buffer.concat(first).toString() + text))) throw noCompletion(exchange);
+      const { text } = await readText(exchange, completionBytes, first);
+      if (!reading.feedWhole(parseJson(text))) throw noCompletion(exchange);
       first = [];
     }
   }
