@@ -39,12 +39,31 @@ function cutReason(reason: string): string {
   return cut;
 }
 
+/** The frame that was framed last: one that goes to many sockets is framed once. */
+let latest: { payload: Uint8Array | string; framed: Buffer } = { payload: "", framed: Buffer.alloc(0) };
+
+/** A text as one frame from a server: head and payload in one piece, so that it is one write. Source: RFC 6455, section 5.2. */
+export function frameText(payload: Uint8Array | string): Buffer {
+  if (latest.payload === payload && latest.framed.length > 0) return latest.framed;
+  const length = typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;
+  const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const framed = Buffer.allocUnsafe(head + length);
+  framed[0] = 0x81;
+  framed[1] = head === 2 ? length : head === 4 ? 126 : 127;
+  if (head === 4) framed.writeUInt16BE(length, 2);
+  if (head === 10) framed.writeBigUInt64BE(BigInt(length), 2);
+  if (typeof payload === "string") framed.write(payload, head);
+  else framed.set(payload, head);
+  latest = { payload, framed };
+  return framed;
+}
+
 /** A `ws` socket as a Wire. `listen` is called once and gives where its events go. */
 export function wireOf(ws: WebSocket, socket: NodeJS.WritableStream, listen: (wire: Wire) => WireEvents): void {
-  const options = { binary: false, compress: false };
   const wire: Wire = {
     send(frame) {
-      if (ws.readyState === ws.OPEN) ws.send(frame, options, ignore);
+      // Past `ws`: it would write head and payload apart. Nothing is compressed, so its own frames keep their order with these.
+      if (ws.readyState === ws.OPEN) socket.write(frameText(frame));
     },
     buffered: () => ws.bufferedAmount,
     pause: () => ws.pause(),

@@ -1,0 +1,28 @@
+// Proves the framing of sent text against the library that reads it: every form of length, and many sockets of one frame.
+import { expect, test } from "vitest";
+import { Receiver } from "ws";
+import { frameText } from "../../src/server/wire.ts";
+
+const read = (bytes: Uint8Array): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const receiver = new Receiver({ isServer: false });
+    receiver.on("message", (data: Buffer) => resolve(data.toString()));
+    receiver.on("error", reject);
+    receiver.write(bytes);
+  });
+
+test("SO12 a text of any length is one whole frame, head and payload in one write", async () => {
+  for (const length of [0, 1, 125, 126, 127, 65_535, 65_536, 200_000]) {
+    const text = "é🙂x".repeat(length).slice(0, length);
+    expect(await read(frameText(text)), `${length}`).toBe(text.toWellFormed());
+    expect(await read(frameText(Buffer.from(text))), `${length}`).toBe(text.toWellFormed());
+  }
+});
+
+test("SO12 the same payload is framed once; another one of the same length is not taken for it", () => {
+  const payload = Buffer.from("a payload");
+  expect(frameText(payload)).toBe(frameText(payload));
+  expect(frameText(Buffer.from("b payload"))).not.toEqual(frameText(payload));
+  const twice = [frameText("one"), frameText("two"), frameText("one")].map((frame) => frame.subarray(2).toString());
+  expect(twice).toEqual(["one", "two", "one"]);
+});
