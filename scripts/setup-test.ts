@@ -1,7 +1,16 @@
 // Owns what the tests need of a machine: a list of steps, each of which finds its part, fetches it, or says what is missing.
+import { spawnSync } from "node:child_process";
+import { findChromium } from "../test/browser/chromium.ts";
 
 /** One part. Resolves to what it found; rejects with a sentence that says what is missing and what to do about it. */
 type Step = { readonly name: string; readonly prepare: () => Promise<string> };
+
+/** Runs a program and shows what it says only where it fails. */
+function run(program: string, args: readonly string[], env: Record<string, string> = {}): boolean {
+  const { status, stderr } = spawnSync(program, args, { env: { ...process.env, ...env }, encoding: "utf8" });
+  if (status !== 0) console.error(stderr);
+  return status === 0;
+}
 
 const neededNode = [24, 18, 1] as const;
 
@@ -20,6 +29,32 @@ const steps: readonly Step[] = [
       return Promise.reject(
         new Error(`Node ${needed} or newer is needed, this is ${process.version}. Run "npm ci", then use "npm run".`),
       );
+    },
+  },
+  {
+    name: "Chromium",
+    prepare() {
+      const found = findChromium();
+      if (found !== undefined) return Promise.resolve(found);
+      const quiet = { DEBIAN_FRONTEND: "noninteractive" };
+      const isRoot = process.getuid?.() === 0;
+      if (
+        isRoot &&
+        run("apt-get", ["update", "-qq"], quiet) &&
+        run("apt-get", ["install", "-y", "-qq", "chromium"], quiet)
+      ) {
+        return Promise.resolve(`installed, ${findChromium() ?? "not found"}`);
+      }
+      return Promise.reject(
+        new Error("Chromium is missing. Install it (Debian: apt-get install chromium), or name it in CHROMIUM_PATH."),
+      );
+    },
+  },
+  {
+    name: "App",
+    prepare() {
+      if (run(process.execPath, ["scripts/build-app.ts", "--if-stale"])) return Promise.resolve("built");
+      return Promise.reject(new Error("The browser files could not be built: see the output above."));
     },
   },
 ];

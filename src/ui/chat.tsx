@@ -1,10 +1,12 @@
 // Owns one conversation on the screen: banner, transcript, box, and what screen readers are told while a reply is made.
-import { useCallback, useEffect, useRef, type ReactNode } from "react";
+import { useCallback, useEffect, useMemo, useRef, type ReactNode } from "react";
 import type { ConversationView } from "../client/index.ts";
 import { useConversation, useDraft, usePerson } from "../react/index.ts";
+import { useCopy } from "./clipboard.ts";
 import { Composer } from "./composer.tsx";
 import { ConnectionBanner } from "./connection.tsx";
 import { textOf } from "./content.ts";
+import { MarkdownContext } from "./markdown/context.ts";
 import { Transcript } from "./transcript.tsx";
 import { useUi } from "./ui.tsx";
 
@@ -27,6 +29,8 @@ export function Chat(props: {
   const { texts, touch } = useUi();
   const root = useRef<HTMLDivElement>(null);
   const box = useRef<HTMLTextAreaElement>(null);
+  const copy = useCopy();
+  const markdown = useMemo(() => ({ texts: texts.markdown, copy }), [texts, copy]);
   useSpoken(view);
 
   // A sentence for whoever waits; the transcript itself is silent.
@@ -55,7 +59,9 @@ export function Chat(props: {
       ) : isEmpty ? (
         <Welcome id={id} examples={props.examples} chosen={() => box.current?.focus()} />
       ) : (
-        <Transcript view={view} conversation={conversation} user={person?.id} target={props.target} />
+        <MarkdownContext.Provider value={markdown}>
+          <Transcript view={view} conversation={conversation} user={person?.id} target={props.target} />
+        </MarkdownContext.Provider>
       )}
       <Composer
         key={id}

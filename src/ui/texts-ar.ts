@@ -10,6 +10,17 @@ const counted = (count: number, one: string, two: string, few: string, many: str
 };
 
 export const arabic: Texts = {
+  markdown: {
+    copyCode: "نسخ الشيفرة",
+    copied: "تم النسخ",
+    download: "تنزيل",
+    code: (language) => (language === "" ? "شيفرة" : `شيفرة، ${language}`),
+    table: "جدول",
+    imageFrom: (host) => `صورة من ${host}: فتح في علامة تبويب جديدة`,
+    linkTo: (host) => `يؤدي إلى ${host}`,
+    done: "منجز",
+    open: "غير منجز",
+  },
   conversations: "المحادثات",
   newConversation: "محادثة جديدة",
   untitled: "محادثة جديدة",

@@ -2,6 +2,17 @@
 import type { Texts } from "./texts.ts";
 
 export const german: Texts = {
+  markdown: {
+    copyCode: "Code kopieren",
+    copied: "Kopiert",
+    download: "Herunterladen",
+    code: (language) => (language === "" ? "Code" : `Code, ${language}`),
+    table: "Tabelle",
+    imageFrom: (host) => `Bild von ${host}: in neuem Tab öffnen`,
+    linkTo: (host) => `führt zu ${host}`,
+    done: "erledigt",
+    open: "offen",
+  },
   conversations: "Unterhaltungen",
   newConversation: "Neue Unterhaltung",
   untitled: "Neue Unterhaltung",

@@ -1,6 +1,9 @@
 // Owns the English texts and, by them, which texts there are: every language has all of them, or it does not compile.
 
+import { englishMarkdownTexts } from "./markdown/context.ts";
+
 export const english = {
+  markdown: englishMarkdownTexts,
   // Places
   conversations: "Conversations",
   newConversation: "New conversation",

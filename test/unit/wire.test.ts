@@ -1,14 +1,31 @@
 // Proves the framing of sent text against the library that reads it: every form of length, and many sockets of one frame.
-import { expect, test } from "vitest";
-import { Receiver } from "ws";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Socket } from "node:net";
+import { WebSocket, WebSocketServer } from "ws";
 import { frameText } from "../../src/server/wire.ts";
 
+let server: WebSocketServer;
+let client: WebSocket;
+let socket: Socket;
+beforeAll(async () => {
+  server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  const accepted = new Promise<Socket>((resolve) => server.on("connection", (_ws, request) => resolve(request.socket)));
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  client = new WebSocket(`ws://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`);
+  socket = await accepted;
+});
+afterAll(() => {
+  client.terminate();
+  server.close();
+});
+
+/** What a client of the library reads of these bytes. */
 const read = (bytes: Uint8Array): Promise<string> =>
   new Promise((resolve, reject) => {
-    const receiver = new Receiver({ isServer: false });
-    receiver.on("message", (data: Buffer) => resolve(data.toString()));
-    receiver.on("error", reject);
-    receiver.write(bytes);
+    client.once("message", (data: Buffer) => resolve(data.toString()));
+    client.once("error", reject);
+    socket.write(bytes);
   });
 
 test("SO12 a text of any length is one whole frame, head and payload in one write", async () => {
