@@ -4,9 +4,9 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { localBus } from "./adapters/embedded/bus.ts";
-import { plainVault } from "./adapters/embedded/plain-vault.ts";
+import { MasterVault } from "./adapters/embedded/master-vault.ts";
 import { openStore } from "./adapters/embedded/store.ts";
-import { reject, type Limits } from "./protocol/index.ts";
+import { reject, type Limits, type Rejection } from "./protocol/index.ts";
 import { systemClock } from "./server/clock.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
 import { socketPath } from "./server/gate.ts";
@@ -38,6 +38,8 @@ export type HostOptions = {
   readonly identity?: Identity | undefined;
   /** Where the people are; the embedded store by default. */
   readonly users?: Users | undefined;
+  /** 32 bytes each: the first seals, the others only open. None: a file in `dataDir` has them, and is made where it is missing. */
+  readonly masterKeys?: readonly Uint8Array[];
   readonly durability?: "process" | "disk";
   readonly allowedOrigins?: readonly string[] | "*";
   /** The server listens on a loopback address only. */
@@ -56,6 +58,10 @@ export type Host = {
   request(request: IncomingMessage, response: ServerResponse): boolean;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   readonly ready: () => boolean;
+  /** Makes a new master key and puts everything under it, while all goes on. `conflict` where the key is not ours to make. */
+  rotateKey(): Promise<{ readonly rewrapped: number } | Rejection>;
+  /** Ends a person's sessions and erases everything of theirs, keys first. To be called again where the process died meanwhile. */
+  eraseUser(user: string): Promise<void>;
   /** Leaves within `graceMs` and closes the store. Running replies are finished, or go on at the next start. */
   close(graceMs: number): Promise<void>;
 };
@@ -79,7 +85,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   };
   const store = openStore({
     file: join(options.dataDir, "throughline.db"),
-    vault: plainVault,
+    vault: new MasterVault({ keys: options.masterKeys ?? [], file: join(options.dataDir, "master.key") }),
     durability: options.durability ?? "process",
     clock,
     onBroken: broken,
@@ -91,12 +97,13 @@ export async function createHost(options: HostOptions): Promise<Host> {
     limits: { ...defaultEngineSettings.limits, ...options.limits },
     node,
   };
+  const bus = localBus();
   const engine = createEngine(
     {
       log: store.log,
       sessions: store.sessions,
       users: options.users ?? store.users,
-      bus: localBus(),
+      bus,
       clock,
       journal,
       identity: options.identity ?? { verify: () => Promise.resolve(reject("unauthorized")) },
@@ -117,6 +124,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
         : undefined,
   });
   await engine.start();
+  // What a rotation left to do, or a MASTER_KEY with a new key in front. The store is whole without it.
+  store.rotation.resume().then(
+    (rewrapped) => rewrapped > 0 && journal.info("master_key_rotated", { rewrapped }),
+    () => journal.warn("master_key_rotation_failed"),
+  );
   return {
     attach(server) {
       server.on("upgrade", (request, socket, head) => void face.upgrade(request, socket, head));
@@ -124,6 +136,18 @@ export async function createHost(options: HostOptions): Promise<Host> {
     request: face.request,
     upgrade: face.upgrade,
     ready: engine.ready,
+    async rotateKey() {
+      const rotated = await store.rotation.rotate();
+      if ("rewrapped" in rotated) journal.info("master_key_rotated", rotated);
+      return rotated;
+    },
+    async eraseUser(user) {
+      await store.sessions.revoke({ user }, clock.now());
+      bus.publish(`user/${user}`, { kind: "session-ended", user });
+      const conversations = await store.eraseUser(user);
+      for (const conversation of conversations) bus.publish("turns", { kind: "turn-ended", conversation });
+      journal.info("user_erased", { conversations: conversations.length });
+    },
     close(graceMs) {
       closing ??= engine.drain(graceMs).then(() => store.close());
       return closing;

@@ -66,6 +66,7 @@ async function main(): Promise<void> {
     model: found.model,
     fallback: found.fallback,
     identity: oidcIdentity({ issuers: issuersOf(settings), clock: systemClock, journal }),
+    masterKeys: settings.masterKeys,
     durability: settings.durability,
     allowedOrigins:
       settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,
