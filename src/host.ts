@@ -5,8 +5,9 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { localBus } from "./adapters/embedded/bus.ts";
 import { MasterVault } from "./adapters/embedded/master-vault.ts";
+import type { Rotated } from "./adapters/embedded/rotation.ts";
 import { openStore } from "./adapters/embedded/store.ts";
-import { reject, type Limits, type Rejection } from "./protocol/index.ts";
+import { reject, type Limits } from "./protocol/index.ts";
 import { systemClock } from "./server/clock.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
 import { socketPath } from "./server/gate.ts";
@@ -59,7 +60,7 @@ export type Host = {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   readonly ready: () => boolean;
   /** Makes a new master key and puts everything under it, while all goes on. `conflict` where the key is not ours to make. */
-  rotateKey(): Promise<{ readonly rewrapped: number } | Rejection>;
+  rotateKey(): Promise<Rotated>;
   /** Ends a person's sessions and erases everything of theirs, keys first. To be called again where the process died meanwhile. */
   eraseUser(user: string): Promise<void>;
   /** Leaves within `graceMs` and closes the store. Running replies are finished, or go on at the next start. */

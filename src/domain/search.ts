@@ -5,6 +5,8 @@ import type { Message, Snippet } from "../protocol/index.ts";
 const around = 100;
 /** A hit that is longer is not: a snippet has its beginning. */
 const longestHit = 400;
+/** The longest emoji have about 35. */
+const longestCharacter = 64;
 
 /**
  * Marks that are written over letters of several scripts: accents, Arabic vowels, variation selectors. Not those that are
@@ -44,10 +46,10 @@ function findIn(text: string, needle: string): Pick<Snippet, "text" | "at"> | un
   const from = foldText(text).indexOf(needle);
   if (from === -1) return undefined;
   const [first, last] = originOf(text, from, from + needle.length);
-  const hitEnd = Math.min(last, first + longestHit);
-  const [start, end] = wholeCharacters(text, first - around / 2, hitEnd + around / 2);
-  const at: [number, number] = [first - start, Math.min(hitEnd, end) - start];
-  return { text: text.slice(start, end), at };
+  const hitEnd = last - first > longestHit ? notWithin(text, first + longestHit) : last;
+  const start = edge(text, first - around / 2, first);
+  const end = edge(text, hitEnd + around / 2, hitEnd);
+  return { text: text.slice(start, end), at: [first - start, hitEnd - start] };
 }
 
 /** Where in `text` the characters begin and end that are at `from` and before `to` in its fold. */
@@ -66,10 +68,15 @@ function originOf(text: string, from: number, to: number): [first: number, last:
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 
-/** The widest range within `start` and `end` that cuts no character in two. */
-function wholeCharacters(text: string, start: number, end: number): [start: number, end: number] {
-  const characters = graphemes.segment(text);
-  const first = start <= 0 ? undefined : characters.containing(start);
-  const last = end >= text.length ? undefined : characters.containing(end);
-  return [first?.index ?? 0, last === undefined ? text.length : last.index];
+/** Where a snippet can begin or end near `place` without cutting a character in two, on the same side of the hit. */
+function edge(text: string, place: number, hit: number): number {
+  if (place <= 0 || place >= text.length) return Math.max(0, Math.min(place, text.length));
+  const whole = graphemes.segment(text).containing(place)?.index ?? place;
+  // A letter with a thousand marks is cut all the same.
+  const isNear = place - whole <= longestCharacter && whole >= hit === place >= hit;
+  return isNear ? whole : notWithin(text, place);
 }
+
+/** A place that is not between the halves of a surrogate pair. */
+const notWithin = (text: string, place: number): number =>
+  /^[\udc00-\udfff]/.test(text.charAt(place)) && /^[\ud800-\udbff]/.test(text.charAt(place - 1)) ? place - 1 : place;

@@ -8,7 +8,7 @@ import { bytes, integer, text } from "./rows.ts";
 import type { Tail } from "./tail.ts";
 
 /** The WAL keeps older pages until it is begun anew: this long (ms) after an erasure at most. */
-const sweepAfter = 5_000;
+const sweepAfter = 1_000;
 /** Conversations, and rows of other tables, that one transaction erases: keeps the loop free. */
 const erasedAtOnce = 20;
 

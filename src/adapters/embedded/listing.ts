@@ -1,9 +1,10 @@
 // Owns the list of a user's conversations: its order, its cursor, its rows with what runs in them. Must not write, nor read a message.
 import type { ConversationRecord, ListedConversation, Log } from "../../server/ports.ts";
+import { BrokenSeal } from "./cipher.ts";
 import type { Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { runningIn, type Hot } from "./hot.ts";
-import { integer, text } from "./rows.ts";
+import { integer, text, type Row } from "./rows.ts";
 
 export type Page = Parameters<Log["list"]>[1];
 export type List = { readonly conversations: readonly ListedConversation[]; readonly cursor?: string };
@@ -32,6 +33,15 @@ export function listedIn(db: Database, codec: Codec, hot: Hot): ReadListed {
      WHERE user = ?1 AND archived = ?2 AND deleted = 0 AND updated_at <= ?3 AND NOT (updated_at = ?3 AND id <= ?4)
      ORDER BY updated_at DESC, id LIMIT ?5`,
   );
+  /** A damaged title is no reason to show no list. */
+  const recordOf = (row: Row): ConversationRecord => {
+    try {
+      return codec.conversation(row);
+    } catch (error) {
+      if (error instanceof BrokenSeal) return codec.conversation({ ...row, title: null });
+      throw error;
+    }
+  };
   const withTurn = (row: ConversationRecord): ListedConversation => {
     const own = hot.find(row.id);
     const turn = runningIn(own).at(-1)?.id;
@@ -39,7 +49,7 @@ export function listedIn(db: Database, codec: Codec, hot: Hot): ReadListed {
   };
   return (user, archived, from, count) =>
     find.all(user, archived ? 1 : 0, from.updatedAt, from.id, count).map((row) => {
-      const record = hot.find(text(row, "id"))?.record ?? codec.conversation(row);
+      const record = hot.find(text(row, "id"))?.record ?? recordOf(row);
       return { cid: integer(row, "cid"), row: withTurn(record) };
     });
 }

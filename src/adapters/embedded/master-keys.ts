@@ -1,5 +1,15 @@
 // Owns the file of the master keys: read, made once, replaced whole. Must not know what they wrap.
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 
 const keyLength = 32;
@@ -63,14 +73,20 @@ export function replaceKeyFile(file: string, keys: readonly Uint8Array[]): void 
 }
 
 export function removeKeyFile(file: string): void {
-  rmSync(file, { force: true });
+  if (!existsSync(file)) return;
+  rmSync(file);
   syncDirectory(file);
 }
 
+/** What a process that died while it wrote has left: keys that nothing is under, or that are in the file too. */
+export function dropUnfinished(file: string): void {
+  rmSync(`${file}.new`, { force: true });
+}
+
 function writeBeside(file: string, keys: readonly Uint8Array[]): string {
-  const fresh = `${file}.${process.pid}.new`;
+  const fresh = `${file}.new`;
   try {
-    rmSync(fresh, { force: true });
+    dropUnfinished(file);
     const descriptor = openSync(fresh, "wx", 0o600);
     try {
       writeSync(descriptor, keys.map((key) => `${Buffer.from(key).toString("base64")}\n`).join(""));

@@ -1,7 +1,14 @@
 // Owns the master keys while they are in use: wraps and unwraps data keys. Must not write to the store.
 import { createHmac, createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import { BrokenSeal, openBytes, Seal, sealBytes } from "./cipher.ts";
-import { KeyFileProblem, makeKeyFile, readKeyFile, removeKeyFile, replaceKeyFile } from "./master-keys.ts";
+import {
+  dropUnfinished,
+  KeyFileProblem,
+  makeKeyFile,
+  readKeyFile,
+  removeKeyFile,
+  replaceKeyFile,
+} from "./master-keys.ts";
 import { storeOwner, type Vault, type WrappedKey } from "./vault.ts";
 
 type Master = { readonly name: string; readonly bytes: Uint8Array; readonly key: KeyObject };
@@ -43,9 +50,9 @@ export class MasterVault implements Vault {
     if (unknown.length > 0) {
       return `Some of what is stored is still under an older master key (${unknown.join(", ")}), because its rotation has not come to an end. ${this.#how} both, the new one first, until it has.`;
     }
-    return check === undefined || this.#opens(check)
-      ? undefined
-      : "The store's key is damaged. Restore it from a backup.";
+    if (check !== undefined && !this.#opens(check)) return "The store's key is damaged. Restore it from a backup.";
+    dropUnfinished(this.#options.file);
+    return undefined;
   }
 
   get current(): string {

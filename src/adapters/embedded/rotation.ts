@@ -8,9 +8,12 @@ import type { Vault } from "./vault.ts";
 /** Keys that one transaction puts under the new master key: about 3 ms. */
 const rewrappedAtOnce = 100;
 
+/** How many data keys were wrapped anew, when the old master key is forgotten; or why there is no new one. */
+export type Rotated = { readonly rewrapped: number } | Rejection;
+
 export type Rotation = {
-  /** Makes a new master key and puts everything under it. The number of keys, when the old one is forgotten. */
-  rotate(): Promise<{ readonly rewrapped: number } | Rejection>;
+  /** Makes a new master key and puts everything under it. Two that ask at once have one rotation. */
+  rotate(): Promise<Rotated>;
   /** Goes on with what an earlier process, or a changed setting, left to do. 0: nothing. */
   resume(): Promise<number>;
   readonly close: () => void;
@@ -18,6 +21,7 @@ export type Rotation = {
 
 export function createRotation(db: Database, keys: Keys, vault: Vault, clock: Clock): Rotation {
   let running: Promise<number> | undefined;
+  let rotating: Promise<Rotated> | undefined;
   const stop = new AbortController();
 
   const rewrapAll = async (): Promise<number> => {
@@ -37,13 +41,19 @@ export function createRotation(db: Database, keys: Keys, vault: Vault, clock: Cl
     return running;
   };
 
+  const renewAndRewrap = async (): Promise<Rotated> => {
+    // What an earlier rotation has left comes first: of more than two master keys nobody keeps track.
+    if (running !== undefined) await running;
+    const refused = vault.renew();
+    if (refused !== undefined) return reject("conflict", { detail: refused });
+    const rewrapped = await resume();
+    return stop.signal.aborted ? reject("unavailable") : { rewrapped };
+  };
+
   return {
-    async rotate() {
-      if (running === undefined) {
-        const refused = vault.renew();
-        if (refused !== undefined) return reject("conflict", { detail: refused });
-      }
-      return { rewrapped: await resume() };
+    rotate() {
+      rotating ??= renewAndRewrap().finally(() => (rotating = undefined));
+      return rotating;
     },
     resume,
     close: () => stop.abort(),

@@ -2,6 +2,7 @@
 import type { Clock } from "../../server/ports.ts";
 import type { Snippet } from "../../protocol/index.ts";
 import { messageContext } from "./codec.ts";
+import type { Seal } from "./cipher.ts";
 import type { Database } from "./database.ts";
 import type { Keys } from "./keys.ts";
 import type { Listed, Place } from "./listing.ts";
@@ -13,8 +14,11 @@ const sliceMs = 3;
 const sliceBytes = 512 * 1024;
 const conversationsAtOnce = 20;
 
-/** A conversation that is being searched; its messages before `before` are still to be read. */
-type Searched = Listed & { before: number; snippet: Snippet | undefined };
+/**
+ * A conversation that is being searched; its messages before `before` are still to be read. `seal` is the one of its
+ * beginning: if it is erased meanwhile, nothing that has its place later is opened. undefined: its key cannot be had.
+ */
+type Searched = Listed & { readonly seal: Seal | undefined; before: number; snippet: Snippet | undefined };
 
 /** Sealed messages, whose they are, and which conversations have been read to their end. */
 export type Slice = {
@@ -83,7 +87,7 @@ export class Walk {
   /** True when all messages of the conversation have been read. */
   #readMessages(searched: Searched, rows: SealedRow[], of: number): boolean {
     // One hit is enough: what is older is not looked at.
-    if (searched.snippet !== undefined) return true;
+    if (searched.snippet !== undefined || searched.seal === undefined) return true;
     const { cid, row, before } = searched;
     for (const message of this.#messages.iterate(cid, before)) {
       const body = bytes(message, "body");
@@ -102,7 +106,8 @@ export class Walk {
     const listed = this.isCut ? undefined : this.#listed.shift();
     if (listed === undefined) return undefined;
     this.#place = listed.row;
-    return { ...listed, before: Number.MAX_SAFE_INTEGER, snippet: undefined };
+    const seal = this.#options.keys.find(listed.cid, listed.row.id);
+    return { ...listed, seal, before: Number.MAX_SAFE_INTEGER, snippet: undefined };
   }
 
   #isFull(): boolean {
@@ -117,14 +122,11 @@ export class Walk {
       all.set(body, end);
       end += body.length;
     }
-    const { keys, needle } = this.#options;
-    // Where nothing was read there may be no key: somebody has erased the conversation meanwhile.
-    const owners = new Set(rows.map((row) => row.of));
     return {
-      needle,
+      needle: this.#options.needle,
       bytes: all.buffer,
       messages: rows.map(({ context, body, of }) => ({ context, length: body.length, of })),
-      keys: of.map(({ cid, row }, i) => (owners.has(i) ? keys.of(cid, row.id).key : undefined)),
+      keys: of.map(({ seal }) => seal?.key),
     };
   }
 }
