@@ -10,7 +10,7 @@ import { MasterVault } from "../../src/adapters/embedded/master-vault.ts";
 import { openStore, StoreRefusal, type Store } from "../../src/adapters/embedded/store.ts";
 import type { Vault } from "../../src/adapters/embedded/vault.ts";
 import { systemClock } from "../../src/server/clock.ts";
-import { append, create, done, listed, readAll, say, titled, userMessage } from "../contract/rows.ts";
+import { append, create, done, known, listed, readAll, say, titled, userMessage, work } from "../contract/rows.ts";
 import { startChild } from "../support/child.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { testKey, testVault } from "../support/vault.ts";
@@ -117,6 +117,7 @@ describe("a store and its keys", () => {
       "another conversation with its key":
         "UPDATE keys SET wrapped = (SELECT o.wrapped FROM keys o WHERE o.cid = 2) WHERE cid = 1; UPDATE messages SET body = (SELECT o.body FROM messages o WHERE o.id = messages.id AND o.cid = 2) WHERE cid = 1",
       "a clear text": `UPDATE messages SET body = CAST('{"id":"m-0","parts":[],"metadata":{}}' AS BLOB) WHERE cid = 1`,
+      "a clear text and no key": `DELETE FROM keys WHERE cid = 1; UPDATE messages SET body = CAST('{"id":"m-0","parts":[{"type":"text","text":"three"}],"metadata":{}}' AS BLOB) WHERE cid = 1`,
       "another key": "UPDATE keys SET wrapped = randomblob(61) WHERE cid = 1",
       "no key": "DELETE FROM keys WHERE cid = 1",
     };
@@ -151,6 +152,40 @@ describe("a store and its keys", () => {
     expect(new Set(rows.map((row) => row["master"])).size).toBe(1);
     expect(JSON.stringify(rows)).not.toContain(Buffer.from(testKey(7)).toString("hex").toUpperCase());
     db.close();
+  });
+
+  it("VA3 a data key is opened for its owner alone, and only as it was wrapped", () => {
+    const vault = testVault();
+    expect(vault.unlock({ check: undefined, masters: [] })).toBeUndefined();
+    const key = vault.create("c-0");
+    const sealed = vault.unwrap(key, "c-0").seal("text", "row");
+    expect(vault.unwrap(vault.rewrap(key, "c-0"), "c-0").open(sealed, "row")).toBe("text");
+    expect(() => vault.unwrap(key, "c-1")).toThrow(BrokenSeal);
+    expect(() => vault.rewrap(key, "c-1")).toThrow(BrokenSeal);
+    expect(() => vault.unwrap({ ...key, master: "0123456789abcdef" }, "c-0")).toThrow(BrokenSeal);
+    expect(() => vault.unwrap({ ...key, bytes: key.bytes.subarray(1) }, "c-0")).toThrow(BrokenSeal);
+  });
+
+  it("VA3 VA7 a deletion that was taken back leaves the conversation its key", async () => {
+    const file = join(temporaryDirectory(), "t.db");
+    const store = openStore({ file, vault: testVault(), durability: "process", clock: systemClock, maxPages: 80 });
+    await store.log.commit([create("c-0"), say("c-0", userMessage("m-0", null, "stays")), create("c-1")]);
+    const gone = work("c-0", (view) => ({
+      events: [{ kind: "conversation.deleted", at: "" }],
+      conversation: { ...known(view), deleted: true },
+      erase: true,
+    }));
+    await expect(store.log.commit([gone, append("c-1", titled("x".repeat(400_000)))])).rejects.toMatchObject({
+      kind: "full",
+    });
+    const texts = async (from: Store): Promise<unknown> =>
+      (await from.log.messages("c-0", { limit: 5 }))?.messages.map(({ message }) => message.parts);
+    expect(await texts(store)).toEqual([[{ type: "text", text: "stays" }]]);
+    await done(store.log, say("c-0", userMessage("m-1", null, "and goes on")));
+    await store.close();
+    const again = open(file, testVault());
+    expect(await texts(again)).toHaveLength(2);
+    await again.close();
   });
 
   it("VA3 a conversation whose commit was taken back leaves no key to the one that gets its place", async () => {

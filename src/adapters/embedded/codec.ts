@@ -29,8 +29,8 @@ export const keyOf = (value: string): string => JSON.stringify(value);
 /** A message or a command's answer as it is bound to its row. */
 export const messageContext = (conversation: string, id: string): string => `message:${conversation}:${id}`;
 export const answerContext = (user: string, id: string): string => `answer:${user}:${keyOf(id)}`;
-export const entryContext = (conversation: string, last: number): string => `entry:${conversation}:${last}`;
-export const titleContext = (conversation: string): string => `title:${conversation}`;
+const entryContext = (conversation: string, last: number): string => `entry:${conversation}:${last}`;
+const titleContext = (conversation: string): string => `title:${conversation}`;
 
 type Answer = { readonly hash: string; readonly answer: Readonly<Record<string, unknown>> };
 
