@@ -105,6 +105,11 @@ async function main(): Promise<void> {
     console.log(`Throughline is ready on http://${name}:${port}`);
     console.log(`  model  ${found.model.name}`);
     console.log(`  data   ${join(settings.dataDir, "throughline.db")}`);
+    if (settings.masterKeys.length === 0) {
+      console.log(
+        `  key    ${join(settings.dataDir, "master.key")}: without it the data cannot be read, keep a copy elsewhere`,
+      );
+    }
     console.log(
       "  another model: MODEL=openai:gpt-5-mini OPENAI_API_KEY=..., or OPENAI_BASE_URL=http://... for any OpenAI-compatible server",
     );
