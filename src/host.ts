@@ -128,7 +128,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
   // What a rotation left to do, or a MASTER_KEY with a new key in front. The store is whole without it.
   store.rotation.resume().then(
     (rewrapped) => rewrapped > 0 && journal.info("master_key_rotated", { rewrapped }),
-    () => journal.warn("master_key_rotation_failed"),
+    (error: unknown) =>
+      journal.warn("master_key_rotation_failed", { error: error instanceof Error ? error.message : "unknown" }),
   );
   return {
     attach(server) {

@@ -10,7 +10,19 @@ import { MasterVault } from "../../src/adapters/embedded/master-vault.ts";
 import { openStore, StoreRefusal, type Store } from "../../src/adapters/embedded/store.ts";
 import type { Vault } from "../../src/adapters/embedded/vault.ts";
 import { systemClock } from "../../src/server/clock.ts";
-import { append, create, done, known, listed, readAll, say, titled, userMessage, work } from "../contract/rows.ts";
+import {
+  append,
+  create,
+  done,
+  known,
+  listed,
+  readAll,
+  say,
+  start,
+  titled,
+  userMessage,
+  work,
+} from "../contract/rows.ts";
 import { startChild } from "../support/child.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { testKey, testVault } from "../support/vault.ts";
@@ -131,6 +143,11 @@ describe("a store and its keys", () => {
       const store = open(copy, testVault());
       expect([harm, await page(store, "c-0")]).toEqual([harm, "BrokenSeal"]);
       expect([harm, await page(store, "c-1")]).toEqual([harm, whole]);
+      // Works on what is damaged are refused, and take none of the others with them.
+      const reply = { ...start("c-0"), key: { user: "ada", id: "k", hash: "h" } };
+      const outcomes = await store.log.commit([reply, say("c-0", userMessage("m-9")), say("c-1", userMessage("m-9"))]);
+      expect([harm, outcomes.at(-1)?.ok]).toEqual([harm, true]);
+      if (harm.includes("no key")) expect(outcomes.map((outcome) => outcome.ok)).toEqual([false, false, true]);
       // The list and the search pass by what is damaged.
       expect((await listed(store.log, { limit: 9 })).conversations.map((row) => row.id)).toEqual(["c-0", "c-1"]);
       const hits = (await listed(store.log, { limit: 9, query: "three" })).conversations.map((row) => row.id);

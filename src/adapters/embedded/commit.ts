@@ -24,7 +24,7 @@ import type { Tail } from "./tail.ts";
 import { storeOwner } from "./vault.ts";
 import { LazyView } from "./view.ts";
 
-/** A work whose effect could not be written: a bug of its own. The transaction is done again without it. */
+/** A work whose effect could not be written, or whose rows are damaged: a matter of its own. The transaction is done again without it. */
 class BadWork extends Error {
   readonly index: number;
   constructor(index: number, cause: unknown) {
@@ -73,14 +73,13 @@ export function createCommit(
   };
 
   const perform = (work: Work, index: number): Outcome => {
-    const view = new LazyView(db, codec, hot, work);
-    const before = repeated(work, view);
-    if (before !== undefined) return before;
-    const effect = decide(work, view);
-    if (effect === undefined) return internal();
-    if ("ok" in effect) return effect;
     try {
-      return write(work, view, effect);
+      const view = new LazyView(db, codec, hot, work);
+      const before = repeated(work, view);
+      if (before !== undefined) return before;
+      const effect = decide(work, view);
+      if (effect === undefined) return internal();
+      return "ok" in effect ? effect : write(work, view, effect);
     } catch (error) {
       const failure = asStoreFailure(error);
       throw failure instanceof StoreFailure ? failure : new BadWork(index, error);

@@ -53,12 +53,12 @@ export function makeKeyFile(file: string, key: Uint8Array): void {
   try {
     // Unlike a rename, a link never takes the place of a file that is there.
     linkSync(fresh, file);
+    syncDirectory(file);
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw new KeyFileProblem(unwritable(file, error), { cause: error });
   } finally {
     rmSync(fresh, { force: true });
   }
-  syncDirectory(file);
 }
 
 /** Replaces the file whole: after a crash it is the old one or the new one. */
@@ -100,8 +100,9 @@ function writeBeside(file: string, keys: readonly Uint8Array[]): string {
   }
 }
 
-/** A name is safe when its directory is. */
+/** A name is safe when its directory is. Windows has no such call, and needs none. */
 function syncDirectory(file: string): void {
+  if (process.platform === "win32") return;
   const descriptor = openSync(dirname(file), "r");
   try {
     fsyncSync(descriptor);
