@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { readAssets } from "./adapters/assets/folder.ts";
 import { localBus } from "./adapters/embedded/bus.ts";
-import { plainVault } from "./adapters/embedded/plain-vault.ts";
+import { MasterVault } from "./adapters/embedded/master-vault.ts";
+import type { Rotated } from "./adapters/embedded/rotation.ts";
 import { openStore } from "./adapters/embedded/store.ts";
 import { reject, type Limits } from "./protocol/index.ts";
 import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
@@ -38,6 +39,8 @@ export type HostOptions = {
   readonly identity?: Identity | undefined;
   /** Where the people are; the embedded store by default. */
   readonly users?: Users | undefined;
+  /** 32 bytes each: the first seals, the others only open. None: a file in `dataDir` has them, and is made where it is missing. */
+  readonly masterKeys?: readonly Uint8Array[];
   readonly durability?: "process" | "disk";
   readonly allowedOrigins?: readonly string[] | "*";
   /** The server listens on a loopback address only. */
@@ -58,6 +61,10 @@ export type Host = {
   request(request: IncomingMessage, response: ServerResponse): boolean;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   readonly ready: () => boolean;
+  /** Makes a new master key and puts everything under it, while all goes on. `conflict` where the key is not ours to make. */
+  rotateKey(): Promise<Rotated>;
+  /** Ends a person's sessions and erases everything of theirs, keys first. To be called again where the process died meanwhile. */
+  eraseUser(user: string): Promise<void>;
   /** Leaves within `graceMs` and closes the store. Running replies are finished, or go on at the next start. */
   close(graceMs: number): Promise<void>;
 };
@@ -81,7 +88,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   };
   const store = openStore({
     file: join(options.dataDir, "throughline.db"),
-    vault: plainVault,
+    vault: new MasterVault({ keys: options.masterKeys ?? [], file: join(options.dataDir, "master.key") }),
     durability: options.durability ?? "process",
     clock,
     onBroken: broken,
@@ -93,12 +100,13 @@ export async function createHost(options: HostOptions): Promise<Host> {
     limits: { ...defaultEngineSettings.limits, ...options.limits },
     node,
   };
+  const bus = localBus();
   const engine = createEngine(
     {
       log: store.log,
       sessions: store.sessions,
       users: options.users ?? store.users,
-      bus: localBus(),
+      bus,
       clock,
       journal,
       identity: options.identity ?? { verify: () => Promise.resolve(reject("unauthorized")) },
@@ -120,6 +128,12 @@ export async function createHost(options: HostOptions): Promise<Host> {
     assets: options.app === undefined ? undefined : assetsOf(options.app),
   });
   await engine.start();
+  // What a rotation left to do, or a MASTER_KEY with a new key in front. The store is whole without it.
+  store.rotation.resume().then(
+    (rewrapped) => rewrapped > 0 && journal.info("master_key_rotated", { rewrapped }),
+    (error: unknown) =>
+      journal.warn("master_key_rotation_failed", { error: error instanceof Error ? error.message : "unknown" }),
+  );
   return {
     attach(server) {
       server.on("upgrade", (request, socket, head) => void face.upgrade(request, socket, head));
@@ -127,6 +141,18 @@ export async function createHost(options: HostOptions): Promise<Host> {
     request: face.request,
     upgrade: face.upgrade,
     ready: engine.ready,
+    async rotateKey() {
+      const rotated = await store.rotation.rotate();
+      if ("rewrapped" in rotated) journal.info("master_key_rotated", rotated);
+      return rotated;
+    },
+    async eraseUser(user) {
+      await store.sessions.revoke({ user }, clock.now());
+      bus.publish(`user/${user}`, { kind: "session-ended", user });
+      const conversations = await store.eraseUser(user);
+      for (const conversation of conversations) bus.publish("turns", { kind: "turn-ended", conversation });
+      journal.info("user_erased", { conversations: conversations.length });
+    },
     close(graceMs) {
       closing ??= engine.drain(graceMs).then(() => store.close());
       return closing;

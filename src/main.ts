@@ -69,6 +69,7 @@ async function main(): Promise<void> {
     model: found.model,
     fallback: found.fallback,
     identity: oidcIdentity({ issuers: issuersOf(settings), clock: systemClock, journal }),
+    masterKeys: settings.masterKeys,
     durability: settings.durability,
     allowedOrigins:
       settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,
@@ -107,6 +108,11 @@ async function main(): Promise<void> {
     console.log(`Throughline is ready on http://${name}:${port}`);
     console.log(`  model  ${found.model.name}`);
     console.log(`  data   ${join(settings.dataDir, "throughline.db")}`);
+    if (settings.masterKeys.length === 0) {
+      console.log(
+        `  key    ${join(settings.dataDir, "master.key")}: without it the data cannot be read, keep a copy elsewhere`,
+      );
+    }
     console.log(
       "  another model: MODEL=openai:gpt-5-mini OPENAI_API_KEY=..., or OPENAI_BASE_URL=http://... for any OpenAI-compatible server",
     );

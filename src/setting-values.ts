@@ -193,8 +193,19 @@ function parseNetwork(item: string): Network | undefined {
   return prefix <= longest ? { address, prefix, family } : undefined;
 }
 
-export function parseMasterKey(text: string): Uint8Array | Wrong {
+/** The first key is in use; those behind it only open what is still under them. */
+export function parseMasterKeys(text: string): readonly Uint8Array[] | Wrong {
+  const keys = list(text).map(parseMasterKey);
+  const allowed =
+    "32 bytes in base64 (openssl rand -base64 32); while a key is being replaced, the new and the old one: NEW,OLD.";
+  const found = keys.filter((key) => key !== undefined);
+  if (found.length < keys.length) return new Wrong(`is no key. Allowed: ${allowed}`);
+  const isTwice = new Set(list(text)).size < found.length;
+  return isTwice ? new Wrong(`names one key twice. Allowed: ${allowed}`) : found;
+}
+
+function parseMasterKey(text: string): Uint8Array | undefined {
   const bytes = Buffer.from(text, "base64");
   const exact = /^[A-Za-z0-9+/]{43}=$/.test(text) && bytes.length === 32 && bytes.toString("base64") === text;
-  return exact ? new Uint8Array(bytes) : new Wrong("is no key. Allowed: 32 bytes in base64 (openssl rand -base64 32).");
+  return exact ? new Uint8Array(bytes) : undefined;
 }

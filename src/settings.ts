@@ -7,7 +7,7 @@ import {
   parseHostPort,
   parseKeysUrl,
   parseLimits,
-  parseMasterKey,
+  parseMasterKeys,
   parseModel,
   parseNetworks,
   parseNodeName,
@@ -99,7 +99,8 @@ function parseAll(env: Readonly<Record<string, string | undefined>>, problems: s
     onCrash: take("ON_CRASH", "continue", oneOf(["continue", "restart", "interrupt"])),
     allowedOrigins: take("ALLOWED_ORIGINS", "own" as const, parseOrigins),
     trustedProxies: take("TRUSTED_PROXIES", [], parseNetworks),
-    masterKey: take("MASTER_KEY", undefined, parseMasterKey),
+    /** None: a file of DATA_DIR has it. */
+    masterKeys: take("MASTER_KEY", [], parseMasterKeys),
     adminToken: take("ADMIN_TOKEN", undefined, parseToken),
     metricsToken: take("METRICS_TOKEN", undefined, parseToken),
     limits: take("LIMITS", { kind: "default" } as const, parseLimits),

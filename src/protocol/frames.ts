@@ -27,7 +27,11 @@ export const snapshotState = v.object({
 });
 export type SnapshotState = v.InferOutput<typeof snapshotState>;
 
-/** A row of the list of conversations. */
+/** Where a search hit in a message: about 120 characters around it; `at` is where the hit begins and ends in `text` (UTF-16). */
+const snippet = v.object({ message: v.string(), text: v.string(), at: v.tuple([v.number(), v.number()]) });
+export type Snippet = v.InferOutput<typeof snippet>;
+
+/** A row of the list of conversations. `snippet`: of a search, where a message was hit. */
 export const conversationRow = v.object({
   id: v.string(),
   title: v.optional(v.string()),
@@ -36,6 +40,7 @@ export const conversationRow = v.object({
   seq,
   archived: v.optional(v.boolean()),
   turn: v.optional(v.string()),
+  snippet: v.optional(snippet),
 });
 export type ConversationRow = v.InferOutput<typeof conversationRow>;
 

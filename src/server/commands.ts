@@ -82,6 +82,7 @@ export function createCommands(options: CommandOptions): Commands {
         query: command.query,
         archived: command.archived ?? false,
       });
+      if (isRejection(page)) return page;
       const conversations = page.conversations.map(listRow);
       return page.cursor === undefined ? { conversations } : { conversations, cursor: page.cursor };
     },

@@ -2,6 +2,7 @@
 import type { Entry } from "../domain/log.ts";
 import type { ConversationRecord } from "../domain/records.ts";
 import { stamp, type ConversationRow, type ServerFrame, type SnapshotState } from "../protocol/index.ts";
+import type { ListedConversation } from "./ports.ts";
 
 const encode = (frame: ServerFrame): string => JSON.stringify(frame);
 
@@ -33,8 +34,8 @@ export function encodeSnapshot(
 }
 
 /** A row of the list, as `conversation.list` answers it. */
-export function listRow(record: ConversationRecord & { turn?: string | undefined }): ConversationRow {
-  const { id, title, createdAt, updatedAt, head, archived, turn } = record;
+export function listRow(record: ListedConversation): ConversationRow {
+  const { id, title, createdAt, updatedAt, head, archived, turn, snippet } = record;
   return {
     id,
     ...(title === undefined ? {} : { title }),
@@ -43,6 +44,7 @@ export function listRow(record: ConversationRecord & { turn?: string | undefined
     seq: head,
     ...(archived ? { archived } : {}),
     ...(turn === undefined ? {} : { turn }),
+    ...(snippet === undefined ? {} : { snippet }),
   };
 }
 

@@ -1,7 +1,7 @@
-// Owns what the server asks of the world: log, bus, model, identity, users, sessions, vault, clock. Types only; no adapter may add to it.
+// Owns what the server asks of the world: log, bus, model, identity, users, sessions, clock. Types only; no adapter may add to it.
 import type { Entry } from "../domain/log.ts";
 import type { ConversationRecord, MessageRecord, Outcome, TurnRecord, Work } from "../domain/records.ts";
-import type { ErrorCode, Message, Part, Rejection, Usage } from "../protocol/index.ts";
+import type { ErrorCode, Message, Part, Rejection, Snippet, Usage } from "../protocol/index.ts";
 
 export type { Entry } from "../domain/log.ts";
 export type {
@@ -65,14 +65,15 @@ export interface Log {
   >;
   /** The way from a message up to its root, root first, the newest `limit` of it. */
   path(conversation: string, message: string, limit: number): Promise<readonly MessageRecord[]>;
-  /** A user's conversations, newest `updatedAt` first; `query` is matched in titles, without case. */
+  /**
+   * A user's conversations, newest `updatedAt` first. `query` is looked for in titles and in the texts of messages whose rows
+   * are whole, without case and accents; the page may then be short, or empty, and still have a cursor. `unavailable`: it
+   * could not be searched now.
+   */
   list(
     user: string,
     page: { cursor?: string | undefined; limit: number; query?: string | undefined; archived: boolean },
-  ): Promise<{
-    conversations: readonly (ConversationRecord & { turn?: string | undefined })[];
-    cursor?: string | undefined;
-  }>;
+  ): Promise<{ conversations: readonly ListedConversation[]; cursor?: string | undefined } | Rejection>;
   /** Takes over running turns whose lease ended before `now`, or (`all`) every one that is not `owner`'s: sets owner, lease and the next fence. */
   claim(claim: { owner: string; now: number; leaseUntil: number; all: boolean }): Promise<readonly TurnRecord[]>;
   /** Extends the leases of `owner`'s running turns. */
@@ -83,6 +84,12 @@ export interface Log {
   forget(before: number): Promise<void>;
   close(): Promise<void>;
 }
+
+/** A row of the list: the running turn, and in a search the newest message that was hit. */
+export type ListedConversation = ConversationRecord & {
+  readonly turn?: string | undefined;
+  readonly snippet?: Snippet | undefined;
+};
 
 /** Something happened that others may want to look at. A hint may be lost, doubled or late: it costs time, never data. */
 export type Hint =
@@ -195,12 +202,6 @@ export interface Sessions {
   touch(id: string, lastSeenAt: number): Promise<void>;
   /** Ends one session, or all of a user. */
   revoke(which: { user: string; session?: string | undefined }, at: number): Promise<void>;
-}
-
-/** The one place where stored text is turned to bytes and back. `context` names the row and is bound to the bytes. */
-export interface Vault {
-  seal(text: string, context: string): Uint8Array;
-  open(bytes: Uint8Array, context: string): string;
 }
 
 /** The built files of the browser by their path, `/assets/app-1a2b3c.js`. Pages have no ending: `/`, `/widget-demo`. */

@@ -108,7 +108,7 @@ test("MK2 MK8 a finished block keeps its node while the reply grows; code is col
   expect(faults).toEqual([]);
 });
 
-test("MK2 P10 the script time of a reply grows with its length; the page stays free while it streams", async () => {
+test("MK2 the script time of a reply grows with its length; the page stays free while it streams", async () => {
   const costs: { length: number; script: number; longest: number; frames: number }[] = [];
   for (const length of [12_500, 25_000, 50_000]) {
     const text = chapter.repeat(Math.ceil(length / chapter.length)).slice(0, length);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { applyEvents, emptyConversation, type Conversation } from "../../src/domain/conversation.ts";
 import { merge, type Entry } from "../../src/domain/log.ts";
-import type { Event } from "../../src/protocol/index.ts";
+import type { Event, Message } from "../../src/protocol/index.ts";
 import { reject } from "../../src/protocol/index.ts";
 import type { Log, MessageRecord } from "../../src/server/ports.ts";
 import {
@@ -16,6 +16,7 @@ import {
   create,
   done,
   known,
+  listed,
   m1,
   readAll,
   say,
@@ -392,7 +393,7 @@ function entriesAndCursors(log: () => Log, open: OpenLog): void {
     expect((await log().entries(c1, 0, 10)).entries).toHaveLength(1);
     expect(await log().messages(c1, { limit: 10 })).toEqual({ head: 4, messages: [], more: false, running: [] });
     expect(await log().path(c1, "m-1", 10)).toEqual([]);
-    expect((await log().list("ada", { limit: 10, archived: false })).conversations.map((row) => row.id)).toEqual([c2]);
+    expect((await listed(log(), { limit: 10 })).conversations.map((row) => row.id)).toEqual([c2]);
     expect(await log().claim({ owner: "n2", now: 1e9, leaseUntil: 2e9, all: true })).toEqual([]);
     let seen: unknown;
     await done(
@@ -483,7 +484,7 @@ function lists(log: () => Log): void {
     const ids: string[] = [];
     let cursor: string | undefined;
     do {
-      const read = await log().list("ada", { archived: false, ...page, cursor });
+      const read = await listed(log(), { ...page, cursor });
       expect(read.conversations.length).toBeLessThanOrEqual(page.limit);
       ids.push(...read.conversations.map((row) => row.id));
       ({ cursor } = read);
@@ -501,16 +502,78 @@ function lists(log: () => Log): void {
     for (const limit of [1, 2, 5, 24, 25, 26, 100]) expect(await walk({ limit })).toEqual(expected);
   });
 
-  it("AD6 finds titles without case, over all pages", async () => {
+  it("AD6 SR1 finds titles without case and accents, over all pages", async () => {
     const titles = ["Ä Öl", "straße", "ÄRGER", "e\u0301clair", "plain", "100%_\\"];
     await log().commit(
       Array.from({ length: 660 }, (_, i) => create(`c-${i}`, { title: `${titles[i % 6]} ${i}`, updatedAt: i })),
     );
-    expect(await walk({ query: "ä", limit: 4 })).toHaveLength(220);
+    expect(await walk({ query: "är", limit: 4 })).toHaveLength(110);
+    expect(await walk({ query: "STRASSE", limit: 100 })).toHaveLength(110);
     expect(await walk({ query: "ÉCLAIR", limit: 30 })).toHaveLength(110);
+    expect(await walk({ query: " eclair", limit: 30 })).toHaveLength(110);
     expect(await walk({ query: "%_\\", limit: 100 })).toHaveLength(110);
     expect(await walk({ query: "PLAIN 46", limit: 2 })).toEqual(["c-466", "c-460", "c-46"]);
     expect(await walk({ query: "nowhere", limit: 1 })).toEqual([]);
+  });
+
+  it("SR1 SR2 finds texts of messages: of one's own, of the newest message that has it, each conversation once over all pages", async () => {
+    const words = ["Ärger im Büro", "nothing here", "ÄRGERLICH", "a long story ".repeat(30)];
+    await log().commit(
+      Array.from({ length: 120 }, (_, n) => [
+        create(`c-${n}`, { title: `title ${n}`, updatedAt: Math.floor(n / 3) }),
+        ...[0, 1, 2].map((m) => say(`c-${n}`, userMessage(`m-${m}`, null, `${words[(n + m) % 4]} ${n}`))),
+      ]).flat(),
+    );
+    await log().commit([
+      create("c-bob", { user: "bob" }),
+      say("c-bob", userMessage("m-0", null, "ärger")),
+      create("c-old", { archived: true }),
+      say("c-old", userMessage("m-0", null, "ärger")),
+    ]);
+    const expected = Array.from({ length: 120 }, (_, n) => n).map((n) => `c-${n}`);
+    const newestFirst = expected.toSorted(
+      (a, b) => Math.floor(Number(b.slice(2)) / 3) - Math.floor(Number(a.slice(2)) / 3) || (a < b ? -1 : 1),
+    );
+    // Messages 0, 1 and 2 of conversation n have the words n, n + 1 and n + 2: three of four have each.
+    const having = (word: number): string[] =>
+      newestFirst.filter((id) => [0, 1, 2].some((m) => (Number(id.slice(2)) + m) % 4 === word));
+    for (const limit of [1, 7, 100]) {
+      expect(await walk({ query: "ARGER IM", limit })).toEqual(having(0));
+      expect(await walk({ query: "nothing", limit })).toEqual(having(1));
+      expect(await walk({ query: "arger", limit })).toEqual(newestFirst);
+      expect(await walk({ query: "nowhere", limit })).toEqual([]);
+    }
+    expect(await walk({ query: "ärger", limit: 9, archived: true })).toEqual(["c-old"]);
+    const { conversations } = await listed(log(), { limit: 4, query: "arger" });
+    expect(conversations.map((row) => [row.id, row.snippet])).toEqual([
+      ["c-117", { message: "m-1", text: "ÄRGERLICH 117", at: [0, 5] }],
+      ["c-118", { message: "m-2", text: "Ärger im Büro 118", at: [0, 5] }],
+      ["c-119", { message: "m-1", text: "Ärger im Büro 119", at: [0, 5] }],
+      ["c-114", { message: "m-2", text: "Ärger im Büro 114", at: [0, 5] }],
+    ]);
+    // Of the title alone, and without a query, there is none.
+    expect((await listed(log(), { limit: 1, query: "title 7" })).conversations[0]).toEqual(
+      conversation("c-78", { title: "title 78", updatedAt: 26, head: 4, newest: "m-2" }),
+    );
+    expect((await listed(log(), { limit: 1 })).conversations[0]).not.toHaveProperty("snippet");
+  });
+
+  it("SR3 a reply is found when its turn is settled; what was deleted is not", async () => {
+    await log().commit([create(c1), start(c1), append(c1, appended(0, "the needle"))]);
+    expect(await walk({ query: "needle", limit: 5 })).toEqual([]);
+    const message: Message = { ...userMessage(m1), role: "assistant", parts: [{ type: "text", text: "the needle" }] };
+    await done(
+      log(),
+      work(c1, () => ({ messages: [{ message }], turns: [turn({ status: "completed", settled: true })] })),
+    );
+    expect((await listed(log(), { limit: 5, query: "needle" })).conversations[0]?.snippet).toEqual({
+      message: m1,
+      text: "the needle",
+      at: [4, 10],
+    });
+    const erase = work(c1, (view) => ({ conversation: { ...known(view), deleted: true }, erase: true }));
+    await done(log(), erase);
+    expect(await walk({ query: "needle", limit: 5 })).toEqual([]);
   });
 
   it("AD6 archived ones are a list of their own; a bad cursor begins anew", async () => {
@@ -518,7 +581,7 @@ function lists(log: () => Log): void {
     expect(await walk({ limit: 10 })).toEqual(["c-1", "c-3"]);
     expect(await walk({ archived: true, limit: 10 })).toEqual(["c-2"]);
     for (const cursor of ["", "x", "\u0000", "AAAA", "9".repeat(200)]) {
-      expect((await log().list("ada", { cursor, limit: 10, archived: false })).conversations).toHaveLength(2);
+      expect((await listed(log(), { cursor, limit: 10 })).conversations).toHaveLength(2);
     }
   });
 
@@ -528,7 +591,7 @@ function lists(log: () => Log): void {
       start(c1),
       work(c1, (view) => ({ conversation: { ...known(view), updatedAt: 3, title: "New" } })),
     ]);
-    const { conversations } = await log().list("ada", { limit: 10, archived: false });
+    const { conversations } = await listed(log(), { limit: 10 });
     expect(conversations).toEqual([
       { ...conversation(c1, { updatedAt: 3, title: "New", head: 2, newest: m1 }), turn: t1 },
       conversation(c2, { updatedAt: 2, head: 1 }),

@@ -112,6 +112,16 @@ export async function done(log: Log, one: Work): Promise<Extract<Outcome, { ok: 
   return outcome;
 }
 
+/** A page of ada's list, which must not be refused. */
+export async function listed(
+  log: Log,
+  page: { limit: number; cursor?: string | undefined; query?: string; archived?: boolean },
+) {
+  const read = await log.list("ada", { archived: false, ...page });
+  if ("code" in read) throw new Error(`not listed: ${read.code}`);
+  return read;
+}
+
 /** Every entry of a conversation from `after` on, read in pages. */
 export async function readAll(log: Log, id: string, after = 0, page = 100) {
   const entries = [];

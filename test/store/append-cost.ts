@@ -1,5 +1,4 @@
 // Owns the figures of an append: statements and microseconds per piece. A script: `node test/store/append-cost.ts [commits]`.
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, randomFillSync } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,39 +6,12 @@ import { StatementSync } from "node:sqlite";
 import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
-import type { Vault } from "../../src/server/ports.ts";
+import type { Vault } from "../../src/adapters/embedded/vault.ts";
+import { testVault } from "../support/vault.ts";
 import { append, create, start, titled } from "../contract/rows.ts";
 import { pieceOf } from "./pieces.ts";
 
 const commits = Number(process.argv[2] ?? 1_000);
-// A KeyObject and a pool of nonces: a raw key, or randomBytes for each, costs four times as much.
-const key = createSecretKey(randomBytes(32));
-const pool = Buffer.alloc(12 * 1_024);
-let used = pool.length;
-
-function nonce(): Buffer {
-  if (used === pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  used += 12;
-  return pool.subarray(used - 12, used);
-}
-
-/** What encryption costs at least: AES-256-GCM, one call per text. */
-const cipherVault: Vault = {
-  seal(text, context) {
-    const iv = nonce();
-    const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(Buffer.from(context));
-    return Buffer.concat([iv, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()]);
-  },
-  open(bytes, context) {
-    const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12)).setAAD(Buffer.from(context));
-    decipher.setAuthTag(bytes.subarray(-16));
-    return Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]).toString();
-  },
-};
-
 /** How often each kind of call of a statement is made from now on. */
 function countStatements(): () => number {
   let count = 0;
@@ -95,6 +67,6 @@ async function measure(name: string, vault: Vault, durability: "process" | "disk
   rmSync(directory, { recursive: true });
 }
 
-await measure("aes-256-gcm", cipherVault, "process");
-await measure("aes-256-gcm, disk", cipherVault, "disk");
+await measure("aes-256-gcm", testVault(), "process");
+await measure("aes-256-gcm, disk", testVault(), "disk");
 await measure("plain", plainVault, "process");

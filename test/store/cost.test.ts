@@ -2,20 +2,20 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { finishTurn, settle } from "../../src/domain/turn.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { append, create, done, readAll, start, titled } from "../contract/rows.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { pieceOf } from "./pieces.ts";
+import { testVault } from "../support/vault.ts";
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
 describe("the embedded store's costs", () => {
   it("AD12 an append costs the same in a log of a hundred thousand entries as in one of a thousand", async () => {
     const file = join(temporaryDirectory(), "t.db");
-    const store = openStore({ file, vault: plainVault, durability: "process", clock: systemClock });
+    const store = openStore({ file, vault: testVault(), durability: "process", clock: systemClock });
     const events = Array.from({ length: 1_000 }, (_, n) => titled(`entry ${n}`));
     await store.log.commit([create("c-short"), append("c-short", ...events), create("c-long")]);
     for (let n = 0; n < 100; n++) await done(store.log, append("c-long", ...events));
@@ -37,7 +37,7 @@ describe("the embedded store's costs", () => {
 
   it("AD12 a piece of a running reply is one statement, whatever else is stored", async () => {
     const file = join(temporaryDirectory(), "t.db");
-    const store = openStore({ file, vault: plainVault, durability: "process", clock: systemClock });
+    const store = openStore({ file, vault: testVault(), durability: "process", clock: systemClock });
     const ids = Array.from({ length: 20 }, (_, n) => `c-${n}`);
     await store.log.commit(ids.flatMap((id) => [create(id), start(id, { id: `t-${id}`, message: `m-${id}` })]));
     await store.log.commit(ids.map((id) => pieceOf(id, "piece ")));
@@ -52,7 +52,7 @@ describe("the embedded store's costs", () => {
 
   it("AD12 the tail is empty when all turns are settled, and bounded while one runs on", async () => {
     const file = join(temporaryDirectory(), "t.db");
-    const store = openStore({ file, vault: plainVault, durability: "process", clock: systemClock, tailRows: 1_000 });
+    const store = openStore({ file, vault: testVault(), durability: "process", clock: systemClock, tailRows: 1_000 });
     const { log } = store;
     await log.commit([create("c-long"), start("c-long", { id: "t-long", message: "m-long" }), create("c-0")]);
     await done(log, pieceOf("c-long", "the first piece, which pins all that come after it. "));
@@ -64,7 +64,7 @@ describe("the embedded store's costs", () => {
         await done(log, settle(row, (await readAll(log, "c-0", row.startedSeq - 1)).entries));
     }
     expect(await reopened(file, store)).toBeLessThanOrEqual(1_600);
-    const again = openStore({ file, vault: plainVault, durability: "process", clock: systemClock });
+    const again = openStore({ file, vault: testVault(), durability: "process", clock: systemClock });
     const { head, entries } = await readAll(again.log, "c-long");
     expect([head, entries.length]).toEqual([3_003, 3_003]);
     await done(again.log, finishTurn({ id: "t-long", conversation: "c-long", fence: 1 }, { status: "completed" }, 1));

@@ -1,14 +1,14 @@
 // Owns the process that a crash test kills: commits without end, and says on stdout what has been acknowledged.
 import { writeSync } from "node:fs";
-import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { finishTurn, settle } from "../../src/domain/turn.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { append, create, readAll, start, titled } from "../contract/rows.ts";
 import { pieceOf } from "./pieces.ts";
+import { testVault } from "../support/vault.ts";
 
 const [file = "", first = "0"] = process.argv.slice(2);
-const store = openStore({ file, vault: plainVault, durability: "process", clock: systemClock, tailRows: 40 });
+const store = openStore({ file, vault: testVault(), durability: "process", clock: systemClock, tailRows: 40 });
 const { log } = store;
 const conversations = ["c-0", "c-1", "c-2"];
 for (const id of conversations) if ((await log.conversation(id)) === undefined) await log.commit([create(id)]);

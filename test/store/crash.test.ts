@@ -3,7 +3,6 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore, type Store } from "../../src/adapters/embedded/store.ts";
 import { applyEvents, emptyConversation, textLength } from "../../src/domain/conversation.ts";
 import { systemClock } from "../../src/server/clock.ts";
@@ -11,9 +10,10 @@ import { append, create, done, readAll, start, titled } from "../contract/rows.t
 import { startChild } from "../support/child.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { pieceOf } from "./pieces.ts";
+import { testVault } from "../support/vault.ts";
 
 const open = (file: string): Store =>
-  openStore({ file, vault: plainVault, durability: "process", clock: systemClock, tailRows: 40 });
+  openStore({ file, vault: testVault(), durability: "process", clock: systemClock, tailRows: 40 });
 
 /** Lives that are ended by kill -9. */
 const lives = Number(process.env["LIVES"] ?? 20);

@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore, type Store } from "../../src/adapters/embedded/store.ts";
 import { memoryDisk, openMemoryStore } from "../../src/adapters/memory/store.ts";
 import { merge } from "../../src/domain/log.ts";
@@ -10,8 +9,22 @@ import { beginAttempt, finishTurn, settle } from "../../src/domain/turn.ts";
 import { reject } from "../../src/protocol/index.ts";
 import type { Log, TurnRecord, Work } from "../../src/server/ports.ts";
 import { systemClock } from "../../src/server/clock.ts";
-import { append, appended, at, known, readAll, start, titled, turn, userMessage, say, work } from "../contract/rows.ts";
+import {
+  append,
+  appended,
+  at,
+  known,
+  listed,
+  readAll,
+  start,
+  titled,
+  turn,
+  userMessage,
+  say,
+  work,
+} from "../contract/rows.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { testVault } from "../support/vault.ts";
 
 const conversations = ["c-0", "c-1", "c-2"];
 const turnsOf = [0, 1, 2].map((i) => `t-${i}`);
@@ -186,7 +199,7 @@ async function look(log: Log): Promise<unknown> {
       page: await log.messages(id, { limit: 10 }),
     })),
   );
-  const { conversations: list } = await log.list("ada", { limit: 10, archived: false });
+  const { conversations: list } = await listed(log, { limit: 10 });
   const unsettled = (await log.unsettled(100)).map((row) => row.id).sort();
   return { each, list, unsettled };
 }
@@ -200,7 +213,7 @@ describe("the embedded store", () => {
         async (steps, tailRows) => {
           const file = join(temporaryDirectory(), "t.db");
           const open = (): Store =>
-            openStore({ file, vault: plainVault, durability: "process", clock: systemClock, tailRows });
+            openStore({ file, vault: testVault(), durability: "process", clock: systemClock, tailRows });
           let store = open();
           const model = openMemoryStore(memoryDisk(), { clock: systemClock });
           try {

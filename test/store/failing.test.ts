@@ -1,7 +1,6 @@
 // Owns what the embedded store does when the disk is full or fails.
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { StoreFailure } from "../../src/server/ports.ts";
@@ -9,6 +8,7 @@ import { append, create, done, known, readAll, start, titled, work } from "../co
 import { startChild } from "../support/child.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { pieceOf } from "./pieces.ts";
+import { testVault } from "../support/vault.ts";
 
 const kindOf = async (call: Promise<unknown>): Promise<string> =>
   call.then(
@@ -19,7 +19,7 @@ const kindOf = async (call: Promise<unknown>): Promise<string> =>
 describe("the embedded store and a failing disk", () => {
   it("LG8 ST08 full: nothing of the commit is there, reads go on, and it heals without a restart", async () => {
     const file = join(temporaryDirectory(), "t.db");
-    const options = { file, vault: plainVault, durability: "process", clock: systemClock } as const;
+    const options = { file, vault: testVault(), durability: "process", clock: systemClock } as const;
     const store = openStore({ ...options, maxPages: 80 });
     const { log } = store;
     await log.commit([create("c-0"), create("c-1"), start("c-1")]);
@@ -65,7 +65,7 @@ describe("the embedded store and a failing disk", () => {
     );
     await child.ended;
     expect(child.lines).toEqual(["open", "write broken", "write broken", "write broken", "read broken"]);
-    const store = openStore({ file, vault: plainVault, durability: "process", clock: systemClock });
+    const store = openStore({ file, vault: testVault(), durability: "process", clock: systemClock });
     const { head, entries } = await readAll(store.log, "c-0");
     expect(head).toBeGreaterThan(1);
     expect(entries).toHaveLength(head);

@@ -1,16 +1,16 @@
 // Owns the process that holds a store open, or says why it may not. An argument `limited` makes it write until the disk fails.
 import { writeSync } from "node:fs";
-import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { StoreFailure } from "../../src/server/ports.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { append, create, titled } from "../contract/rows.ts";
+import { testVault } from "../support/vault.ts";
 
 const [file = "", what = "", user = ""] = process.argv.slice(2);
 const say = (line: string): void => void writeSync(1, `${line}\n`);
 if (user !== "" && process.getuid?.() === 0) process.setuid?.(Number(user));
 try {
-  const store = openStore({ file, vault: plainVault, durability: "process", clock: systemClock });
+  const store = openStore({ file, vault: testVault(), durability: "process", clock: systemClock });
   say("open");
   if (what === "limited") {
     await store.log.commit([create("c-0")]);

@@ -2,15 +2,15 @@
 import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore, type Store } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { append, create, done, titled } from "../contract/rows.ts";
 import { startChild } from "../support/child.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { testVault } from "../support/vault.ts";
 
 const open = (directory: string, durability: "process" | "disk" = "process"): Store =>
-  openStore({ file: join(directory, "t.db"), vault: plainVault, durability, clock: systemClock });
+  openStore({ file: join(directory, "t.db"), vault: testVault(), durability, clock: systemClock });
 
 /** One life of the store: its epoch, after some commits. */
 async function live(directory: string, commits: number, durability?: "process" | "disk"): Promise<string> {

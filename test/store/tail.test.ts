@@ -1,7 +1,6 @@
 // Owns what becomes of pieces on their way from the tail to the entries, over a restart.
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore, type Store } from "../../src/adapters/embedded/store.ts";
 import { merge, type Entry } from "../../src/domain/log.ts";
 import { beginAttempt, finishTurn, settle } from "../../src/domain/turn.ts";
@@ -9,13 +8,14 @@ import { systemClock } from "../../src/server/clock.ts";
 import { append, create, done, readAll, start, titled, work } from "../contract/rows.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { pieceOf } from "./pieces.ts";
+import { testVault } from "../support/vault.ts";
 
 const claim = { id: "t-0", conversation: "c-0", fence: 1 };
 
 /** A store with a turn in `c-0`, behind a piece of another that runs on: so that nothing of the tail is dropped. */
 async function begin(): Promise<{ store: Store; reopen: () => Promise<Store> }> {
   const file = join(temporaryDirectory(), "t.db");
-  const open = (): Store => openStore({ file, vault: plainVault, durability: "process", clock: systemClock });
+  const open = (): Store => openStore({ file, vault: testVault(), durability: "process", clock: systemClock });
   const store = open();
   await store.log.commit([create("c-pin"), start("c-pin", { id: "t-pin", message: "m-pin" }), pieceOf("c-pin", "pin")]);
   await store.log.commit([create("c-0"), start("c-0", { id: "t-0", message: "m-0" })]);

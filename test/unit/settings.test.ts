@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { readSettings, type Settings } from "../../src/settings.ts";
 
 const key = Buffer.alloc(32, 7).toString("base64");
+const older = Buffer.alloc(32, 8).toString("base64");
 const day = 86_400_000;
 
 function read(env: Record<string, string | undefined>): Settings {
@@ -41,7 +42,7 @@ const defaults: Omit<Settings, "systemPrompt"> = {
   onCrash: "continue",
   allowedOrigins: "own",
   trustedProxies: [],
-  masterKey: undefined,
+  masterKeys: [],
   adminToken: undefined,
   metricsToken: undefined,
   limits: { kind: "default" },
@@ -244,8 +245,11 @@ const table: Record<string, Row> = {
     ],
   },
   MASTER_KEY: {
-    field: "masterKey",
-    good: [[key, new Uint8Array(32).fill(7)]],
+    field: "masterKeys",
+    good: [
+      [key, [new Uint8Array(32).fill(7)]],
+      [`${older}, ${key}`, [new Uint8Array(32).fill(8), new Uint8Array(32).fill(7)]],
+    ],
     bad: [
       "short",
       "A".repeat(44),
@@ -253,6 +257,9 @@ const table: Record<string, Row> = {
       `${key}${key}`,
       Buffer.alloc(31).toString("base64"),
       `${"A".repeat(42)}B=`,
+      `${key},`,
+      `${key},${key}`,
+      `${key},short`,
     ],
   },
   ADMIN_TOKEN: { field: "adminToken", ...tokens },

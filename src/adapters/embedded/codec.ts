@@ -1,37 +1,11 @@
 // Owns the way from rows to records and back: the one place where stored bytes become values again. No query.
 import type { SQLInputValue } from "node:sqlite";
 import type { Entry } from "../../domain/log.ts";
-import type { ConversationRecord, MessageRecord, TurnRecord, Vault } from "../../server/ports.ts";
+import type { ConversationRecord, MessageRecord, TurnRecord } from "../../server/ports.ts";
 import type { Event, Message, TurnStatus } from "../../protocol/index.ts";
-
-export type Row = Readonly<Record<string, unknown>>;
-
-/** A row that is not as this store writes it. Says where, never what. */
-class UnreadableRow extends Error {
-  override readonly name = "UnreadableRow";
-}
-
-export function text(row: Row, column: string): string {
-  const value = row[column];
-  if (typeof value !== "string") throw new UnreadableRow(`${column} is no text`);
-  return value;
-}
-
-export function integer(row: Row, column: string): number {
-  const value = row[column];
-  if (typeof value !== "number") throw new UnreadableRow(`${column} is no number`);
-  return value;
-}
-
-const textOrNull = (row: Row, column: string): string | null => (row[column] === null ? null : text(row, column));
-export const integerOrNull = (row: Row, column: string): number | null =>
-  row[column] === null ? null : integer(row, column);
-
-export function bytes(row: Row, column: string): Uint8Array {
-  const value = row[column];
-  if (!(value instanceof Uint8Array)) throw new UnreadableRow(`${column} holds no bytes`);
-  return value;
-}
+import type { Seal } from "./cipher.ts";
+import type { Keys } from "./keys.ts";
+import { bytes, integer, integerOrNull, text, textOrNull, UnreadableRow, type Row } from "./rows.ts";
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 const isString = (value: unknown): value is string => typeof value === "string";
@@ -39,46 +13,58 @@ const isNumbers = (value: unknown): value is number[] => Array.isArray(value) &&
 
 // What was written under this context by this store is of its shape; only the outline is looked at, once per row.
 const isEvent = (value: unknown): value is Event => isObject(value) && isString(value["kind"]) && isString(value["at"]);
-const isMessage = (value: unknown): value is Message =>
+export const isMessage = (value: unknown): value is Message =>
   isObject(value) && isString(value["id"]) && Array.isArray(value["parts"]) && isObject(value["metadata"]);
+const isMerged = (value: unknown): value is [Event, number[]] =>
+  Array.isArray(value) && isEvent(value[0]) && isNumbers(value[1]);
+const isEntry = (value: unknown): value is Event | [Event, number[]] => isMerged(value) || isEvent(value);
+const isAnswer = (value: unknown): value is [string, Record<string, unknown>] =>
+  Array.isArray(value) && isString(value[0]) && isObject(value[1]);
 const isStatus = (value: string): value is TurnStatus =>
   value === "running" || value === "completed" || value === "stopped" || value === "failed" || value === "interrupted";
 
 /** Text as a key: well-formed whatever it holds, so that two different texts stay different in UTF-8. */
 export const keyOf = (value: string): string => JSON.stringify(value);
 
-/** Turns values to sealed bytes and back. JSON, because it keeps lone surrogates and NUL exact (JS10). */
+/** A message or a command's answer as it is bound to its row. */
+export const messageContext = (conversation: string, id: string): string => `message:${conversation}:${id}`;
+export const answerContext = (user: string, id: string): string => `answer:${user}:${keyOf(id)}`;
+const entryContext = (conversation: string, last: number): string => `entry:${conversation}:${last}`;
+const titleContext = (conversation: string): string => `title:${conversation}`;
+
+type Answer = { readonly hash: string; readonly answer: Readonly<Record<string, unknown>> };
+
+/**
+ * Turns values to sealed bytes and back, each under the key of its conversation and bound to its row. JSON, because it
+ * keeps lone surrogates and NUL exact (JS10).
+ */
 export class Codec {
-  readonly #vault: Vault;
+  readonly #keys: Keys;
 
-  constructor(vault: Vault) {
-    this.#vault = vault;
+  constructor(keys: Keys) {
+    this.#keys = keys;
   }
 
-  seal(value: unknown, context: string): Uint8Array {
-    return this.#vault.seal(JSON.stringify(value), context);
-  }
-
-  open<T>(sealed: Uint8Array, context: string, is: (value: unknown) => value is T): T {
-    const value: unknown = JSON.parse(this.#vault.open(sealed, context));
-    if (!is(value)) throw new UnreadableRow(`${context} is not as it was written`);
-    return value;
-  }
-
+  /** A text that belongs to no conversation. */
   sealText(value: string | undefined, context: string): Uint8Array | null {
-    return value === undefined ? null : this.seal(value, context);
+    return value === undefined ? null : seal(this.#keys.store, value, context);
   }
 
   openText(row: Row, column: string, context: string): string | undefined {
-    return row[column] === null ? undefined : this.open(bytes(row, column), context, isString);
+    return row[column] === null ? undefined : open(this.#keys.store, bytes(row, column), context, isString);
+  }
+
+  sealTitle(cid: number, { id, title }: ConversationRecord): Uint8Array | null {
+    return title === undefined ? null : seal(this.#keys.of(cid, id), title, titleContext(id));
   }
 
   conversation(row: Row): ConversationRecord {
-    const id = text(row, "id");
+    const [cid, id] = [integer(row, "cid"), text(row, "id")];
+    const title = row["title"] === null ? undefined : bytes(row, "title");
     return {
       id,
       user: text(row, "user"),
-      title: this.openText(row, "title", `title:${id}`),
+      title: title && open(this.#keys.of(cid, id), title, titleContext(id), isString),
       createdAt: integer(row, "created_at"),
       updatedAt: integer(row, "updated_at"),
       head: integer(row, "head"),
@@ -88,40 +74,49 @@ export class Codec {
     };
   }
 
-  sealEvent(conversation: string, { last, event }: Entry): Uint8Array {
-    return this.seal(event, `entry:${conversation}:${last}`);
+  /** The cuts of a merged entry are sealed with it: the lengths of the pieces tell much of a text. */
+  sealEntry(cid: number, conversation: string, { last, event, cuts }: Entry): Uint8Array {
+    const value = cuts === undefined ? event : [event, cuts];
+    return seal(this.#keys.of(cid, conversation), value, entryContext(conversation, last));
   }
 
-  event(conversation: string, last: number, body: Uint8Array): Event {
-    return this.open(body, `entry:${conversation}:${last}`, isEvent);
+  entry(cid: number, conversation: string, row: { first: number; last: number; body: Uint8Array }): Entry {
+    const { first, last, body } = row;
+    const value = open(this.#keys.of(cid, conversation), body, entryContext(conversation, last), isEntry);
+    if (!isMerged(value)) return { first, last, event: value };
+    const [event, cuts] = value;
+    return { first, last, event, cuts };
   }
 
-  entry(conversation: string, row: Row): Entry {
-    const last = integer(row, "last");
-    const event = this.event(conversation, last, bytes(row, "body"));
-    const entry = { first: integer(row, "first"), last, event };
-    if (row["cuts"] === null) return entry;
-    const cuts: unknown = JSON.parse(text(row, "cuts"));
-    if (!isNumbers(cuts)) throw new UnreadableRow("cuts are no numbers");
-    return { ...entry, cuts };
+  sealMessage(cid: number, conversation: string, message: Message): Uint8Array {
+    return seal(this.#keys.of(cid, conversation), message, messageContext(conversation, message.id));
   }
 
-  sealMessage(conversation: string, message: Message): Uint8Array {
-    return this.seal(message, `message:${conversation}:${message.id}`);
-  }
-
-  message(conversation: string, row: Row): MessageRecord {
-    const message = this.open(bytes(row, "body"), `message:${conversation}:${text(row, "id")}`, isMessage);
+  message(cid: number, conversation: string, row: Row): MessageRecord {
+    const context = messageContext(conversation, text(row, "id"));
+    const message = open(this.#keys.of(cid, conversation), bytes(row, "body"), context, isMessage);
     const openSince = integerOrNull(row, "open_since");
     return openSince === null ? { message } : { message, openSince };
   }
 
-  answer(user: string, id: string, row: Row): Readonly<Record<string, unknown>> {
-    return this.open(bytes(row, "body"), answerContext(user, id), isObject);
+  /** The hash of what was said is sealed too: of a short text, it would give the text away. */
+  sealAnswer(cid: number, conversation: string, { hash, answer }: Answer, context: string): Uint8Array {
+    return seal(this.#keys.of(cid, conversation), [hash, answer], context);
+  }
+
+  answer(cid: number, conversation: string, body: Uint8Array, context: string): Answer {
+    const [hash, answer] = open(this.#keys.of(cid, conversation), body, context, isAnswer);
+    return { hash, answer };
   }
 }
 
-export const answerContext = (user: string, id: string): string => `answer:${user}:${id}`;
+const seal = (by: Seal, value: unknown, context: string): Uint8Array => by.seal(JSON.stringify(value), context);
+
+function open<T>(by: Seal, sealed: Uint8Array, context: string, is: (value: unknown) => value is T): T {
+  const value: unknown = JSON.parse(by.open(sealed, context));
+  if (!is(value)) throw new UnreadableRow(`${context} is not as it was written`);
+  return value;
+}
 
 export function turnOf(row: Row, conversation: string): TurnRecord {
   const status = text(row, "status");

@@ -3,15 +3,28 @@ import { number } from "../../domain/log.ts";
 import { isRejection } from "../../domain/records.ts";
 import { reject, type Event, type EventOf } from "../../protocol/index.ts";
 import { StoreFailure } from "../../server/ports.ts";
-import type { Clock, ConversationRecord, Effect, Entry, Outcome, TurnRecord, Work } from "../../server/ports.ts";
-import { answerContext, keyOf, text, turnColumns, turnValues, type Codec } from "./codec.ts";
+import type {
+  Clock,
+  CommandKey,
+  ConversationRecord,
+  Effect,
+  Entry,
+  Outcome,
+  TurnRecord,
+  Work,
+} from "../../server/ports.ts";
+import { answerContext, keyOf, turnColumns, turnValues, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
+import type { Erasure } from "./erasure.ts";
 import { asStoreFailure } from "./failures.ts";
 import type { Hot } from "./hot.ts";
+import { storeCid, type Keys } from "./keys.ts";
+import { bytes, integer } from "./rows.ts";
 import type { Tail } from "./tail.ts";
+import { storeOwner } from "./vault.ts";
 import { LazyView } from "./view.ts";
 
-/** A work whose effect could not be written: a bug of its own. The transaction is done again without it. */
+/** A work whose effect could not be written, or whose rows are damaged: a matter of its own. The transaction is done again without it. */
 class BadWork extends Error {
   readonly index: number;
   constructor(index: number, cause: unknown) {
@@ -26,10 +39,10 @@ const internal = (): Outcome => ({ ok: false, rejection: reject("internal") });
 export function createCommit(
   db: Database,
   codec: Codec,
-  memory: { readonly hot: Hot; readonly tail: Tail },
+  parts: { readonly hot: Hot; readonly tail: Tail; readonly keys: Keys; readonly erasure: Erasure },
   clock: Clock,
 ): (works: readonly Work[]) => Outcome[] {
-  const { hot, tail } = memory;
+  const { hot, tail, keys, erasure } = parts;
   const sql = prepareWrites(db);
 
   /** An answer that was given to this command before. */
@@ -38,8 +51,13 @@ export function createCommit(
     if (key === undefined) return undefined;
     const row = sql.findAnswer.get(key.user, keyOf(key.id));
     if (row === undefined) return undefined;
-    if (text(row, "hash") !== key.hash) return { ok: false, rejection: reject("conflict", { field: "id" }) };
-    const answer = codec.answer(key.user, key.id, row);
+    const cid = integer(row, "cid");
+    const conflict: Outcome = { ok: false, rejection: reject("conflict", { field: "id" }) };
+    // Sealed for another conversation: it said something else.
+    if (cid !== storeCid && cid !== view.cid) return conflict;
+    const owner = cid === storeCid ? storeOwner : work.conversation;
+    const { hash, answer } = codec.answer(cid, owner, bytes(row, "body"), answerContext(key.user, key.id));
+    if (hash !== key.hash) return conflict;
     return { ok: true, answer, entries: [], conversation: view.conversation, repeated: true };
   };
 
@@ -55,14 +73,13 @@ export function createCommit(
   };
 
   const perform = (work: Work, index: number): Outcome => {
-    const view = new LazyView(db, codec, hot, work);
-    const before = repeated(work, view);
-    if (before !== undefined) return before;
-    const effect = decide(work, view);
-    if (effect === undefined) return internal();
-    if ("ok" in effect) return effect;
     try {
-      return write(work, view, effect);
+      const view = new LazyView(db, codec, hot, work);
+      const before = repeated(work, view);
+      if (before !== undefined) return before;
+      const effect = decide(work, view);
+      if (effect === undefined) return internal();
+      return "ok" in effect ? effect : write(work, view, effect);
     } catch (error) {
       const failure = asStoreFailure(error);
       throw failure instanceof StoreFailure ? failure : new BadWork(index, error);
@@ -79,30 +96,34 @@ export function createCommit(
       if (changesRows(effect)) throw new Error("an effect without a conversation");
     } else if (turn === undefined) saveAll(view, effect, conversation, entries);
     else savePieces(view, turn, conversation, entries);
-    if (key !== undefined) {
-      const body = codec.seal(effect.answer, answerContext(key.user, key.id));
-      sql.saveAnswer.run(key.user, keyOf(key.id), key.hash, clock.now(), body);
-    }
+    if (key !== undefined) saveAnswer(key, work.conversation, effect);
     return { ok: true, answer: effect.answer, entries, conversation, repeated: false };
+  };
+
+  const saveAnswer = ({ user, id, hash }: CommandKey, conversation: string, { answer }: Effect): void => {
+    const row = sql.findCid.get(conversation);
+    const [cid, owner] = row === undefined ? [storeCid, storeOwner] : [integer(row, "cid"), conversation];
+    const body = codec.sealAnswer(cid, owner, { hash, answer }, answerContext(user, id));
+    sql.saveAnswer.run(user, keyOf(id), cid, clock.now(), body);
   };
 
   /** The way of nearly every work: pieces of a running turn, which go to the tail and change no other row. */
   const savePieces = (view: LazyView, turn: TurnRecord, row: ConversationRecord, entries: readonly Entry[]): void => {
     if (view.cid === undefined) return;
     const own = hot.open(view.cid, row);
-    for (const entry of entries) tail.add(own, turn, entry.last, codec.sealEvent(row.id, entry));
+    for (const entry of entries) tail.add(own, turn, entry.last, codec.sealEntry(own.cid, row.id, entry));
     own.record = row;
     own.turns.set(turn.id, Object.freeze({ ...turn }));
   };
 
   const saveAll = (view: LazyView, effect: Effect, row: ConversationRecord, entries: readonly Entry[]): void => {
     const { id } = row;
-    if (effect.erase === true && view.cid !== undefined) erase(view.cid);
+    if (effect.erase === true && view.cid !== undefined) erasure.conversation(view.cid, row);
     const cid = saveConversation(view, row);
     for (const entry of entries) saveEntry(cid, id, entry);
     replace(cid, row, effect);
     for (const { message, openSince } of effect.messages ?? []) {
-      const body = codec.sealMessage(id, message);
+      const body = codec.sealMessage(cid, id, message);
       sql.saveMessage.run(cid, message.id, message.metadata.parent, openSince ?? null, body);
     }
     for (const turn of effect.turns ?? []) sql.saveTurn.run(...turnValues(cid, turn, row.head));
@@ -114,18 +135,21 @@ export function createCommit(
       sql.saveHead.run(row.head, cid);
       return cid;
     }
-    const title = codec.sealText(row.title, `title:${row.id}`);
+    const own = cid ?? addConversation(row);
     const rest = [row.updatedAt, row.head, row.newest, row.archived ? 1 : 0, row.deleted ? 1 : 0] as const;
-    if (cid === undefined) {
-      return Number(sql.addConversation.run(row.id, row.user, title, row.createdAt, ...rest).lastInsertRowid);
-    }
-    sql.saveConversation.run(title, ...rest, cid);
+    sql.saveConversation.run(codec.sealTitle(own, row), ...rest, own);
+    return own;
+  };
+
+  /** A new row gets its place, and with the place a key, before anything of it can be sealed. */
+  const addConversation = ({ id, user, createdAt, updatedAt }: ConversationRecord): number => {
+    const cid = Number(sql.addConversation.run(id, user, createdAt, updatedAt).lastInsertRowid);
+    keys.create(cid, id);
     return cid;
   };
 
   const saveEntry = (cid: number, conversation: string, entry: Entry): void => {
-    const cuts = entry.cuts === undefined ? null : JSON.stringify(entry.cuts);
-    sql.saveEntry.run(cid, entry.last, entry.first, cuts, codec.sealEvent(conversation, entry));
+    sql.saveEntry.run(cid, entry.last, entry.first, codec.sealEntry(cid, conversation, entry));
   };
 
   const replace = (cid: number, row: ConversationRecord, effect: Effect): void => {
@@ -136,15 +160,6 @@ export function createCommit(
     const settled = new Set((effect.turns ?? []).filter((turn) => turn.settled).map((turn) => turn.id));
     if (hot.at(cid) === undefined || (entries.length === 0 && settled.size === 0)) return;
     tail.settle(hot.open(cid, row), row.head, range, settled);
-  };
-
-  const erase = (cid: number): void => {
-    const own = hot.at(cid);
-    if (own !== undefined) hot.drop(own);
-    tail.erase(cid);
-    sql.eraseEntries.run(cid);
-    sql.eraseMessages.run(cid);
-    sql.eraseTurns.run(cid);
   };
 
   const performAll = (works: readonly Work[], bad: ReadonlySet<number>): Outcome[] => {
@@ -173,25 +188,23 @@ const saveTurn = `INSERT INTO turns (${turnColumns}) VALUES (${turnColumns.repla
 
 function prepareWrites(db: Database) {
   return {
-    findAnswer: db.prepare("SELECT hash, body FROM answers WHERE user = ? AND key = ?"),
-    saveAnswer: db.prepare("INSERT INTO answers (user, key, hash, at, body) VALUES (?, ?, ?, ?, ?)"),
+    findAnswer: db.prepare("SELECT cid, body FROM answers WHERE user = ? AND key = ?"),
+    saveAnswer: db.prepare("INSERT INTO answers (user, key, cid, at, body) VALUES (?, ?, ?, ?, ?)"),
     saveHead: db.prepare("UPDATE conversations SET head = ? WHERE cid = ?"),
     addConversation: db.prepare(
-      "INSERT INTO conversations (id, user, title, created_at, updated_at, head, newest, archived, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO conversations (id, user, created_at, updated_at, head, archived, deleted) VALUES (?, ?, ?, ?, 0, 0, 0)",
     ),
     saveConversation: db.prepare(
       "UPDATE conversations SET title = ?, updated_at = ?, head = ?, newest = ?, archived = ?, deleted = ? WHERE cid = ?",
     ),
-    saveEntry: db.prepare("INSERT INTO entries (cid, last, first, cuts, body) VALUES (?, ?, ?, ?, ?)"),
+    saveEntry: db.prepare("INSERT INTO entries (cid, last, first, body) VALUES (?, ?, ?, ?)"),
     dropEntries: db.prepare("DELETE FROM entries WHERE cid = ? AND last BETWEEN ? AND ?"),
     saveMessage: db.prepare(
       `INSERT INTO messages (cid, id, parent, open_since, body) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (cid, id) DO UPDATE SET parent = excluded.parent, open_since = excluded.open_since, body = excluded.body`,
     ),
     saveTurn: db.prepare(saveTurn),
-    eraseEntries: db.prepare("DELETE FROM entries WHERE cid = ?"),
-    eraseMessages: db.prepare("DELETE FROM messages WHERE cid = ?"),
-    eraseTurns: db.prepare("DELETE FROM turns WHERE cid = ?"),
+    findCid: db.prepare("SELECT cid FROM conversations WHERE id = ?"),
   };
 }
 

@@ -5,6 +5,8 @@ import { DatabaseSync } from "node:sqlite";
 import { code, resultCode } from "./failures.ts";
 import { StoreRefusal } from "./refusal.ts";
 import { applicationId, migrate, migrations } from "./schema.ts";
+import { sealing, sweep, unlock } from "./sealing.ts";
+import type { Vault } from "./vault.ts";
 
 /** The first SQLite whose WAL never loses a committed frame when it is reset. Source: sqlite.org/changes.html, 3.51.3. */
 const oldestSqlite = "3.51.3";
@@ -16,6 +18,7 @@ const lockTimeout = 200;
 export type FileOptions = {
   readonly file: string;
   readonly durability: "process" | "disk";
+  readonly vault: Vault;
   /** Upper bound of the file in pages of 4096 bytes. */
   readonly maxPages?: number | undefined;
 };
@@ -35,7 +38,7 @@ export function openFile(options: FileOptions): DatabaseSync {
   }
 }
 
-function prepare(db: DatabaseSync, { file, durability, maxPages }: FileOptions): void {
+function prepare(db: DatabaseSync, { file, durability, vault, maxPages }: FileOptions): void {
   assertVersion(String(pragma(db, "SELECT sqlite_version()")));
   // Held until the process ends, however it ends: the system frees it. Nobody else can open the file meanwhile.
   db.exec("PRAGMA locking_mode = EXCLUSIVE");
@@ -45,8 +48,12 @@ function prepare(db: DatabaseSync, { file, durability, maxPages }: FileOptions):
   db.exec("PRAGMA cell_size_check = ON");
   db.exec("PRAGMA secure_delete = ON");
   if (maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${maxPages}`);
-  if (version > 0) checkPages(db, file);
+  if (version > 0) checkPages(db, file, version);
+  // Before anything is written that the key would have to seal.
+  unlock(db, version, vault);
+  if (version < migrations.length) sealing(db, vault);
   migrate(db, version);
+  sweep(db);
   // Says at once, and not at the first message, that the disk is full or read-only.
   db.exec("BEGIN IMMEDIATE; UPDATE store SET commits = commits; COMMIT");
 }
@@ -85,11 +92,10 @@ function checkOwnership(db: DatabaseSync, file: string): number {
   return version;
 }
 
-function checkPages(db: DatabaseSync, file: string): void {
+function checkPages(db: DatabaseSync, file: string, version: number): void {
   const whole = statSync(file).size <= checkedWhole;
-  const checks = whole
-    ? ["PRAGMA quick_check(1)"]
-    : ["store", "tail", "conversations", "turns", "users", "sessions"].map((table) => `PRAGMA quick_check(${table})`);
+  const small = ["store", "tail", "conversations", "turns", "users", "sessions", ...(version > 1 ? ["keys"] : [])];
+  const checks = whole ? ["PRAGMA quick_check(1)"] : small.map((table) => `PRAGMA quick_check(${table})`);
   for (const check of checks) {
     if (pragma(db, check) !== "ok") throw damaged(file);
   }

@@ -2,8 +2,8 @@
 import { closeSync, fstatSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../server/ports.ts";
-import { integer, text } from "./codec.ts";
 import { StoreRefusal } from "./refusal.ts";
+import { integer, text } from "./rows.ts";
 
 /** What the file beside the database knows of it. */
 type Witness = {

@@ -1,8 +1,9 @@
 // Owns who writes which turn: claiming, renewing, and what is left to settle. Must not touch the log.
 import type { Log, TurnRecord } from "../../server/ports.ts";
-import { text, turnOf } from "./codec.ts";
+import { turnOf } from "./codec.ts";
 import type { Database } from "./database.ts";
 import type { Hot } from "./hot.ts";
+import { text } from "./rows.ts";
 
 type Leases = Pick<Log, "claim" | "renew" | "unsettled">;
 

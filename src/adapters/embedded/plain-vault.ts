@@ -1,10 +1,19 @@
-// Owns the vault that hides nothing: text as UTF-8 bytes. For tests and for stores that are encrypted below.
-import type { Vault } from "../../server/ports.ts";
+// Owns the vault that hides nothing: text as UTF-8 bytes. Only for tests that look into the file; no server is given it.
+import { Seal } from "./cipher.ts";
+import type { Vault, WrappedKey } from "./vault.ts";
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const seal = new Seal(undefined);
+const nothing: WrappedKey = { master: "plain", bytes: new Uint8Array() };
 
-/** Callers give it JSON, which has no lone surrogates, so that UTF-8 is exact. */
 export const plainVault: Vault = {
-  seal: (text) => Buffer.from(text, "utf8"),
-  open: (bytes) => decoder.decode(bytes),
+  unlock: ({ masters }) =>
+    masters.some((name) => name !== nothing.master)
+      ? "This store is encrypted, and was opened without a key."
+      : undefined,
+  current: nothing.master,
+  create: () => nothing,
+  unwrap: () => seal,
+  rewrap: () => nothing,
+  renew: () => "There is no key.",
+  retire: () => undefined,
 };

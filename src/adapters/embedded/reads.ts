@@ -1,14 +1,14 @@
-// Owns what readers ask of the log: rows, entries, pages, paths and lists. Must not write.
+// Owns what readers ask of the log: rows, entries, pages and paths. Must not write.
 import { after } from "../../domain/log.ts";
 import type { ConversationRecord, Entry, Log, MessageRecord } from "../../server/ports.ts";
-import { integer, type Codec, type Row } from "./codec.ts";
+import type { Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { runningIn, type Hot, type HotConversation } from "./hot.ts";
-import { listOf } from "./listing.ts";
+import { bytes, integer, type Row } from "./rows.ts";
 import type { Tail } from "./tail.ts";
 
 type Head = { readonly cid: number; readonly head: number; readonly hot?: HotConversation };
-type Reads = Pick<Log, "conversation" | "entries" | "messages" | "path" | "list">;
+type Reads = Pick<Log, "conversation" | "entries" | "messages" | "path">;
 
 const messageColumns = "id, open_since, body";
 
@@ -16,7 +16,7 @@ export function createReads(db: Database, codec: Codec, hot: Hot, tail: Tail): R
   const findConversation = db.prepare("SELECT * FROM conversations WHERE id = ?");
   const findHead = db.prepare("SELECT cid, head FROM conversations WHERE id = ?");
   const findEntries = db.prepare(
-    "SELECT first, last, cuts, body FROM entries WHERE cid = ? AND last > ? ORDER BY last LIMIT ?",
+    "SELECT first, last, body FROM entries WHERE cid = ? AND last > ? ORDER BY last LIMIT ?",
   );
   const findPlace = db.prepare("SELECT place FROM messages WHERE cid = ? AND id = ?");
   const findPage = db.prepare(
@@ -31,7 +31,6 @@ export function createReads(db: Database, codec: Codec, hot: Hot, tail: Tail): R
      )
      SELECT ${messageColumns} FROM up CROSS JOIN messages USING (place) ORDER BY depth DESC`,
   );
-  const list = listOf(db, codec, hot);
 
   /** Statements are sync; the port's promise also carries what they throw. */
   const reading = async <T>(run: () => T): Promise<T> => db.read(run);
@@ -41,16 +40,19 @@ export function createReads(db: Database, codec: Codec, hot: Hot, tail: Tail): R
     const row = findHead.get(conversation);
     return row && { cid: integer(row, "cid"), head: integer(row, "head") };
   };
-  const messagesOf = (conversation: string, rows: readonly Row[]): MessageRecord[] =>
-    rows.map((row) => codec.message(conversation, row));
+  const messagesOf = (cid: number, conversation: string, rows: readonly Row[]): MessageRecord[] =>
+    rows.map((row) => codec.message(cid, conversation, row));
 
   const entries = (conversation: string, from: number, limit: number): { head: number; entries: Entry[] } => {
     const found = headOf(conversation);
     if (found === undefined) return { head: 0, entries: [] };
-    const rows = findEntries.all(found.cid, from, limit);
-    const stored = rows.map((row) => codec.entry(conversation, row));
+    const open = (row: { first: number; last: number; body: Uint8Array }): Entry =>
+      codec.entry(found.cid, conversation, row);
+    const stored = findEntries
+      .all(found.cid, from, limit)
+      .map((row) => open({ first: integer(row, "first"), last: integer(row, "last"), body: bytes(row, "body") }));
     const pieces = found.hot === undefined ? [] : tail.read(found.hot, from, limit);
-    const fresh = pieces.map(({ last, body }) => ({ first: last, last, event: codec.event(conversation, last, body) }));
+    const fresh = pieces.map(({ last, body }) => open({ first: last, last, body }));
     const whole = inOrder(stored, fresh).slice(0, limit);
     return { head: found.head, entries: whole.flatMap((entry) => after(entry, from) ?? []) };
   };
@@ -67,7 +69,7 @@ export function createReads(db: Database, codec: Codec, hot: Hot, tail: Tail): R
     const end = place === undefined ? Number.MAX_SAFE_INTEGER : integer(place, "place");
     const rows = findPage.all(cid, end, limit + 1);
     const running = runningIn(found.hot);
-    const newest = messagesOf(conversation, rows.slice(0, limit));
+    const newest = messagesOf(cid, conversation, rows.slice(0, limit));
     return { head, messages: newest.reverse(), more: rows.length > limit, running };
   };
 
@@ -82,9 +84,8 @@ export function createReads(db: Database, codec: Codec, hot: Hot, tail: Tail): R
     path: (conversation, message, limit) =>
       reading(() => {
         const found = headOf(conversation);
-        return found === undefined ? [] : messagesOf(conversation, findPath.all(found.cid, message, limit));
+        return found === undefined ? [] : messagesOf(found.cid, conversation, findPath.all(found.cid, message, limit));
       }),
-    list: (user, page) => reading(() => list(user, page)),
   };
 }
 

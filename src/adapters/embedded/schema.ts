@@ -6,7 +6,8 @@ export const applicationId = 0x544c696e;
 
 /**
  * One list of statements per version. A list that was released is never changed: a new version is a new list.
- * Columns in clear are ids, times, counts and statuses; whatever a person wrote is a BLOB that went through the vault.
+ * Columns in clear are ids, times, counts and statuses (docs/security.md lists them); whatever a person or a model wrote,
+ * or a client calls itself, is a sealed BLOB.
  */
 export const migrations: readonly (readonly string[])[] = [
   [
@@ -106,6 +107,32 @@ export const migrations: readonly (readonly string[])[] = [
       client BLOB
     ) STRICT, WITHOUT ROWID`,
     `CREATE INDEX sessions_of_user ON sessions (user)`,
+  ],
+  // Encryption: a key for each conversation, and everything that was stored in clear sealed under it. See sealing.ts.
+  [
+    `CREATE TABLE keys (cid INTEGER PRIMARY KEY, master TEXT NOT NULL, wrapped BLOB NOT NULL) STRICT`,
+    `CREATE INDEX keys_by_master ON keys (master)`,
+    `INSERT INTO keys SELECT 0, master_name(), fresh_key('store')`,
+    `INSERT INTO keys SELECT cid, master_name(), fresh_key(id) FROM conversations`,
+    `UPDATE conversations SET title = (SELECT seal(k.master, k.wrapped, id, 'title:' || id, title)
+      FROM keys k WHERE k.cid = conversations.cid) WHERE title IS NOT NULL`,
+    `UPDATE entries SET body = (SELECT seal(k.master, k.wrapped, c.id, 'entry:' || c.id || ':' || last,
+      CASE WHEN cuts IS NULL THEN body ELSE '[' || CAST(body AS TEXT) || ',' || cuts || ']' END)
+      FROM keys k JOIN conversations c USING (cid) WHERE k.cid = entries.cid)`,
+    `ALTER TABLE entries DROP COLUMN cuts`,
+    `UPDATE tail SET body = (SELECT seal(k.master, k.wrapped, c.id, 'entry:' || c.id || ':' || last, body)
+      FROM keys k JOIN conversations c USING (cid) WHERE k.cid = tail.cid)`,
+    `UPDATE messages SET body = (SELECT seal(k.master, k.wrapped, c.id, 'message:' || c.id || ':' || messages.id, body)
+      FROM keys k JOIN conversations c USING (cid) WHERE k.cid = messages.cid)`,
+    `ALTER TABLE answers ADD COLUMN cid INTEGER NOT NULL DEFAULT 0`,
+    `UPDATE answers SET body = (SELECT seal(k.master, k.wrapped, 'store', 'answer:' || user || ':' || key,
+      '[' || json_quote(hash) || ',' || CAST(body AS TEXT) || ']') FROM keys k WHERE k.cid = 0)`,
+    `ALTER TABLE answers DROP COLUMN hash`,
+    `UPDATE users SET name = (SELECT seal(k.master, k.wrapped, 'store', 'user:' || id, name)
+      FROM keys k WHERE k.cid = 0) WHERE name IS NOT NULL`,
+    `UPDATE sessions SET client = (SELECT seal(k.master, k.wrapped, 'store', 'session:' || id, client)
+      FROM keys k WHERE k.cid = 0) WHERE client IS NOT NULL`,
+    `ALTER TABLE store ADD COLUMN swept INTEGER NOT NULL DEFAULT 0`,
   ],
 ];
 

@@ -1,7 +1,8 @@
 // Owns the sessions' rows. Must not judge whether a session is still good: the server does.
 import type { Sessions } from "../../server/ports.ts";
-import { integer, integerOrNull, text, type Codec } from "./codec.ts";
+import type { Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
+import { integer, integerOrNull, text } from "./rows.ts";
 
 const clientContext = (id: string): string => `session:${id}`;
 

@@ -1,8 +1,9 @@
 // Owns the tail: the newest pieces of all replies, in the order of arrival, until their turn is settled. Reads no text.
 import type { TurnRecord } from "../../server/ports.ts";
-import { bytes, integer, text, turnOf, type Codec, type Row } from "./codec.ts";
+import { turnOf, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { firstBehind, type Hot, type HotConversation, type Piece } from "./hot.ts";
+import { bytes, integer, text, type Row } from "./rows.ts";
 
 /** Rows of the tail (about 40 MB) past which pieces that still live are moved to the entries, oldest first. */
 export const longestTail = 131_072;
@@ -161,7 +162,7 @@ function prepare(db: Database) {
     add: db.prepare("INSERT INTO tail (place, cid, last, turn, length, body) VALUES (?, ?, ?, ?, ?, ?)"),
     body: db.prepare("SELECT body FROM tail WHERE place = ?"),
     move: db.prepare(
-      "INSERT INTO entries (cid, last, first, cuts, body) SELECT cid, last, last, NULL, body FROM tail WHERE place = ?",
+      "INSERT INTO entries (cid, last, first, body) SELECT cid, last, last, body FROM tail WHERE place = ?",
     ),
     remove: db.prepare("DELETE FROM tail WHERE place = ?"),
     erase: db.prepare("DELETE FROM tail WHERE cid = ?"),

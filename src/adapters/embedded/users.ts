@@ -1,8 +1,9 @@
 // Owns the people of the embedded store: one stable id per issuer and subject, and guests. Must not verify a token.
 import { reject } from "../../protocol/index.ts";
 import type { Claims, Clock, User, Users } from "../../server/ports.ts";
-import { keyOf, text, type Codec, type Row } from "./codec.ts";
+import { keyOf, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
+import { text, type Row } from "./rows.ts";
 
 const nameContext = (id: string): string => `user:${id}`;
 const withName = (id: string, name: string | undefined): User => (name === undefined ? { id } : { id, name });

@@ -1,8 +1,9 @@
 // Owns what a decision sees of the store: read when asked, inside the running transaction. Must not write.
 import type { ConversationRecord, MessageRecord, TurnRecord, View, Work } from "../../server/ports.ts";
-import { integer, turnOf, type Codec } from "./codec.ts";
+import { turnOf, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { runningIn, type Hot, type HotConversation } from "./hot.ts";
+import { integer } from "./rows.ts";
 
 /** A view that reads lazily, but shows only what the work's `needs` named: so it is on every adapter. */
 export class LazyView implements View {
@@ -43,7 +44,7 @@ export class LazyView implements View {
       const row = this.#db
         .prepare("SELECT id, open_since, body FROM messages WHERE cid = ? AND id = ?")
         .get(this.cid, id);
-      this.#messages.set(id, row && this.#codec.message(this.#work.conversation, row));
+      this.#messages.set(id, row && this.#codec.message(this.cid, this.#work.conversation, row));
     }
     return this.#messages.get(id);
   }

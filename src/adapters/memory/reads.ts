@@ -1,8 +1,10 @@
 // Owns what readers ask of the memory disk. Must not write.
 import { after } from "../../domain/log.ts";
-import type { Log, MessageRecord } from "../../server/ports.ts";
+import { findSnippet, foldText, needleOf } from "../../domain/search.ts";
+import type { Snippet } from "../../protocol/index.ts";
+import type { ListedConversation, Log, MessageRecord } from "../../server/ports.ts";
 import { runningOf } from "./commit.ts";
-import type { MemoryDisk } from "./disk.ts";
+import type { MemoryDisk, Shelf } from "./disk.ts";
 import type { MemoryProcess } from "./process.ts";
 
 type Reads = Pick<Log, "conversation" | "entries" | "messages" | "path" | "list">;
@@ -46,28 +48,39 @@ export function createReads(disk: MemoryDisk, process: MemoryProcess): Reads {
   };
 }
 
-const fold = (text: string): string => text.normalize("NFC").toLowerCase();
-
 function listOf(
   disk: MemoryDisk,
   user: string,
   { cursor, limit, query, archived }: Parameters<Log["list"]>[1],
 ): Awaited<ReturnType<Log["list"]>> {
-  const sought = fold(query ?? "");
+  const needle = needleOf(query);
   const rows = [...disk.shelves.values()]
     .filter(({ record }) => record.user === user && record.archived === archived && !record.deleted)
-    .filter(({ record }) => fold(record.title ?? "").includes(sought))
-    .sort((a, b) => b.record.updatedAt - a.record.updatedAt || (a.record.id < b.record.id ? -1 : 1));
+    .flatMap((shelf): Hit[] => (needle === undefined ? [{ shelf }] : hitsIn(shelf, needle)))
+    .sort(
+      ({ shelf: a }, { shelf: b }) => b.record.updatedAt - a.record.updatedAt || (a.record.id < b.record.id ? -1 : 1),
+    );
   // The cursor is the place behind which to go on, not a row: that one may have moved.
   const [, updatedAt, id] = /^(\d+) (.+)$/.exec(cursor ?? "") ?? [];
   const isBehind = (at: number, own: string): boolean =>
     updatedAt === undefined || id === undefined || at < Number(updatedAt) || (at === Number(updatedAt) && own > id);
-  const left = rows.filter(({ record }) => isBehind(record.updatedAt, record.id));
-  const conversations = left.slice(0, limit).map((shelf) => {
+  const left = rows.filter(({ shelf }) => isBehind(shelf.record.updatedAt, shelf.record.id));
+  const conversations = left.slice(0, limit).map(({ shelf, snippet }): ListedConversation => {
     const turn = runningOf(shelf).at(-1)?.id;
-    return turn === undefined ? shelf.record : { ...shelf.record, turn };
+    return { ...shelf.record, ...(turn === undefined ? {} : { turn }), ...(snippet === undefined ? {} : { snippet }) };
   });
   const last = conversations.at(-1);
   if (left.length <= limit || last === undefined) return { conversations };
   return { conversations, cursor: `${last.updatedAt} ${last.id}` };
+}
+
+type Hit = { readonly shelf: Shelf; readonly snippet?: Snippet };
+
+/** A conversation whose title or newest fitting message has what is looked for. */
+function hitsIn(shelf: Shelf, needle: string): Hit[] {
+  for (const { message } of [...shelf.messages.values()].reverse()) {
+    const snippet = findSnippet(message, needle);
+    if (snippet !== undefined) return [{ shelf, snippet }];
+  }
+  return foldText(shelf.record.title ?? "").includes(needle) ? [{ shelf }] : [];
 }

@@ -1,0 +1,112 @@
+// Owns how what is stored is made to be gone: its key first, then its rows, then what a file remembers of both. Decides nothing.
+import type { Clock, ConversationRecord } from "../../server/ports.ts";
+import { answerContext, type Codec } from "./codec.ts";
+import type { Database } from "./database.ts";
+import type { Hot } from "./hot.ts";
+import type { Keys } from "./keys.ts";
+import { bytes, integer, text } from "./rows.ts";
+import type { Tail } from "./tail.ts";
+
+/** The WAL keeps older pages until it is begun anew: this long (ms) after an erasure at most. */
+const sweepAfter = 1_000;
+/** Conversations, and rows of other tables, that one transaction erases: keeps the loop free. */
+const erasedAtOnce = 20;
+
+export type Erasure = {
+  /** Within a transaction: a conversation's contents and key. It gets a new key, for what its tombstone still says. */
+  readonly conversation: (cid: number, record: ConversationRecord) => void;
+  /** A person with everything. Gives the ids of the conversations that were there. May be called again after a crash. */
+  readonly user: (id: string) => Promise<readonly string[]>;
+  readonly close: () => void;
+};
+
+export function createErasure(
+  db: Database,
+  codec: Codec,
+  { hot, tail, keys }: { hot: Hot; tail: Tail; keys: Keys },
+  clock: Clock,
+): Erasure {
+  const sql = prepare(db);
+  let cancel: (() => void) | undefined;
+  const sweepSoon = (): void => {
+    cancel ??= clock.after(sweepAfter, () => {
+      cancel = undefined;
+      // Not done: the store has no room, or fails. What is sealed stays so, and the next erasure tries again.
+      db.checkpoint();
+    });
+  };
+
+  const eraseRows = (cid: number): void => {
+    const own = hot.at(cid);
+    if (own !== undefined) hot.drop(own);
+    tail.erase(cid);
+    for (const erase of [sql.entries, sql.messages, sql.turns]) erase.run(cid);
+    sweepSoon();
+  };
+
+  /** A command that is repeated is answered as before, also where its conversation is gone. */
+  const rescueAnswers = (cid: number, { id, user }: ConversationRecord): (() => void) => {
+    const rescued = sql.answers.all(user, cid).map((row) => {
+      const key = text(row, "key");
+      // The key is the JSON of the command's id.
+      const context = answerContext(user, String(JSON.parse(key)));
+      return { key, context, value: codec.answer(cid, id, bytes(row, "body"), context) };
+    });
+    return () => {
+      for (const { key, context, value } of rescued) {
+        sql.saveAnswer.run(codec.sealAnswer(cid, id, value, context), user, key);
+      }
+    };
+  };
+
+  const erasePart = (user: string): string[] =>
+    db.write(() =>
+      sql.conversations.all(user, erasedAtOnce).map((row) => {
+        const cid = integer(row, "cid");
+        db.change();
+        keys.destroy(cid);
+        eraseRows(cid);
+        sql.conversation.run(cid);
+        return text(row, "id");
+      }),
+    );
+
+  return {
+    conversation(cid, record) {
+      const seal = rescueAnswers(cid, record);
+      keys.create(cid, record.id);
+      eraseRows(cid);
+      seal();
+    },
+    async user(id) {
+      const ids: string[] = [];
+      for (;;) {
+        const part = erasePart(id);
+        ids.push(...part);
+        if (part.length < erasedAtOnce) break;
+        await new Promise<void>((resolve) => clock.soon(resolve));
+      }
+      db.write(() => {
+        for (const erase of [sql.ofUser, sql.sessions, sql.user]) erase.run(id);
+      });
+      db.checkpoint();
+      return ids;
+    },
+    close: () => cancel?.(),
+  };
+}
+
+function prepare(db: Database) {
+  return {
+    entries: db.prepare("DELETE FROM entries WHERE cid = ?"),
+    messages: db.prepare("DELETE FROM messages WHERE cid = ?"),
+    turns: db.prepare("DELETE FROM turns WHERE cid = ?"),
+    answers: db.prepare("SELECT key, body FROM answers WHERE user = ? AND cid = ?"),
+    saveAnswer: db.prepare("UPDATE answers SET body = ? WHERE user = ? AND key = ?"),
+    conversations: db.prepare("SELECT cid, id FROM conversations WHERE user = ? LIMIT ?"),
+    conversation: db.prepare("DELETE FROM conversations WHERE cid = ?"),
+    ofUser: db.prepare("DELETE FROM answers WHERE user = ?"),
+    sessions: db.prepare("DELETE FROM sessions WHERE user = ?"),
+    user: db.prepare("DELETE FROM users WHERE id = ?"),
+  };
+}
