@@ -14,8 +14,6 @@ export type Scroller = {
   raise(element: HTMLElement): void;
   /** What is looked at now stays where it is, whatever becomes of what is below it. */
   keep(): void;
-  /** The content has changed (also its size). Called after every drawing, before it is seen. */
-  settle(): void;
   /** Nothing of the former place counts any more: another conversation is shown. */
   reset(): void;
   stop(): void;
@@ -142,7 +140,6 @@ export function createScroller(options: ScrollerOptions): Scroller {
       floor = log.scrollTop;
       takeAnchor();
     },
-    settle,
     reset() {
       floor = undefined;
       anchor = undefined;

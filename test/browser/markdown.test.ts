@@ -96,7 +96,7 @@ test("MK2 MK8 a finished block keeps its node while the reply grows; code is col
       for (const { removedNodes } of changes) {
         for (const node of removedNodes) if (node instanceof Element && first.has(node)) lost.push(node.outerHTML);
       }
-      const blocks = [...document.querySelectorAll(".md > *")];
+      const blocks = [...document.querySelectorAll(".md-group > *")];
       for (const block of blocks.slice(0, -3)) if (!first.has(block)) first.set(block, block.tagName);
     }).observe(document.body, { childList: true, subtree: true });
   });

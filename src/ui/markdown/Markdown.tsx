@@ -18,7 +18,13 @@ export function Markdown({ text, streaming }: { readonly text: string; readonly 
 }
 
 const Group = memo(function Group({ group }: { readonly group: readonly Block[] }): ReactNode {
-  return group.map((block, i) => <BlockView key={`${i}`} block={block} />);
+  return (
+    <div className="md-group">
+      {group.map((block, i) => (
+        <BlockView key={`${i}`} block={block} />
+      ))}
+    </div>
+  );
 });
 
 const BlockView = memo(function BlockView({ block }: { readonly block: Block }): ReactNode {
