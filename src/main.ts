@@ -77,6 +77,7 @@ async function main(): Promise<void> {
     sessionIdleMs: settings.sessionIdleMs,
     sessionMaxMs: settings.sessionMaxMs,
     systemPrompt: settings.systemPrompt,
+    titles: settings.titles,
     call: {
       ...defaultEngineSettings.call,
       firstTokenMs: settings.modelFirstTokenMs,

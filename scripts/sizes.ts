@@ -1,0 +1,34 @@
+// Owns the sizes of what browsers load: bundles each entry as a page would get it, prints its gzip size, and fails above its limit.
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "vite";
+
+const root = join(import.meta.dirname, "..");
+
+/** What is loaded first, in kB (1,000 bytes) after gzip; what an entry loads later by `import()` is not counted. */
+const entries: readonly { readonly name: string; readonly entry: string; readonly limit: number }[] = [
+  { name: "SDK", entry: "src/client/index.ts", limit: 15 },
+];
+
+async function sizeOf(entry: string): Promise<number> {
+  const result = await build({
+    root,
+    configFile: false,
+    logLevel: "error",
+    build: { write: false, minify: true, target: "es2022", lib: { entry: join(root, entry), formats: ["es"] } },
+  });
+  const outputs = Array.isArray(result) ? result : "output" in result ? [result] : [];
+  const first = outputs.flatMap(({ output }) => output).filter((file) => file.type === "chunk" && file.isEntry);
+  if (first.length === 0) throw new Error(`${entry} gives no bundle`);
+  return first.reduce((sum, file) => sum + (file.type === "chunk" ? gzipSync(file.code).length : 0), 0) / 1000;
+}
+
+let tooLarge = 0;
+for (const { name, entry, limit } of entries) {
+  const size = await sizeOf(entry);
+  if (size > limit) tooLarge++;
+  console.log(
+    `${name.padEnd(12)} ${size.toFixed(1).padStart(6)} kB of ${limit} kB${size > limit ? "  TOO LARGE" : ""}`,
+  );
+}
+process.exitCode = tooLarge > 0 ? 1 : 0;
