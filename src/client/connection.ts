@@ -132,9 +132,10 @@ export function createConnection(options: ConnectionOptions): Connection {
   const lookAround = async (): Promise<void> => {
     const waiting = state.getSnapshot();
     const answers = await environment.answers(healthUrl(options.url));
-    if (answers === blocked || state.getSnapshot() !== waiting || waiting.kind !== "reconnecting") return;
+    if (opened || answers === blocked) return;
     blocked = answers;
-    wait(backoff(attempt, random));
+    // Where the next attempt is under way already, it is the one after it that waits longer.
+    if (waiting.kind === "reconnecting" && state.getSnapshot() === waiting) wait(backoff(attempt, random));
   };
 
   const closed = (link: Link, code: number, reason: string, welcomed: boolean): void => {

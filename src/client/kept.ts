@@ -51,7 +51,7 @@ const keepEvery = 1000;
 /** How long (ms) the first socket waits for the store at most. */
 const patience = 500;
 
-export function createKept({ kept: store, clock }: Environment): Kept {
+export function createKept({ kept: store, clock }: Pick<Environment, "kept" | "clock">): Kept {
   let person: string | undefined;
   let items = new Map<string, KeptItem>();
   const changes = new Map<string, () => Frame | undefined>();

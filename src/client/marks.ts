@@ -40,7 +40,8 @@ export function createMarks(options: {
     if (key === undefined || read().get(id) === mark) return;
     marks.delete(id);
     if (mark !== undefined) marks.set(id, mark);
-    raw = JSON.stringify([...marks].slice(-mostMarks));
+    marks = new Map([...marks].slice(-mostMarks));
+    raw = JSON.stringify([...marks]);
     local.setItem(key, raw);
     options.changed();
   };
