@@ -81,6 +81,7 @@ async function main(): Promise<void> {
     sessionIdleMs: settings.sessionIdleMs,
     sessionMaxMs: settings.sessionMaxMs,
     systemPrompt: settings.systemPrompt,
+    titles: settings.titles,
     call: {
       ...defaultEngineSettings.call,
       firstTokenMs: settings.modelFirstTokenMs,

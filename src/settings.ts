@@ -88,6 +88,8 @@ function parseAll(env: Readonly<Record<string, string | undefined>>, problems: s
     modelBetweenTokensMs: take("MODEL_BETWEEN_TOKENS_MS", 30_000, whole(1, longestTimer, "milliseconds")),
     // Set to nothing means no prompt: the one setting where empty is not unset.
     systemPrompt: env["SYSTEM_PROMPT"] ?? defaultPrompt,
+    /** Who names a conversation after its first exchange: the model, the words of the question, or nobody. */
+    titles: take("TITLES", "model", oneOf(["model", "words", "off"])),
     auth: take("AUTH", guest, parseAuth),
     authJwksUrl: take("AUTH_JWKS_URL", undefined, parseKeysUrl),
     firebaseEmulator: take("FIREBASE_AUTH_EMULATOR_HOST", undefined, parseHostPort),

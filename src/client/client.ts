@@ -1,17 +1,20 @@
 // Owns the putting together of the SDK: one connection, its requests, the outbox, the conversations. It decides nothing itself.
-import type { Command, ConversationRow, Rejection } from "../protocol/index.ts";
+import type { Command, Rejection } from "../protocol/index.ts";
 import { defaultLimits } from "../protocol/limits.ts";
-import { reject } from "../protocol/rejections.ts";
+import { socketUrl } from "./address.ts";
 import { createCell, type Readable } from "./cell.ts";
 import { createConnection, type ConnectionState } from "./connection.ts";
 import { createConversation, partsOf, type ConversationHandle } from "./conversation.ts";
-import { createConversations, rowsOf, type Conversations } from "./conversations.ts";
+import { createConversations, rowsOf, type Conversations, type ListedConversation } from "./conversations.ts";
 import { createDrafts, type Draft } from "./drafts.ts";
 import { createEnvironment, type EnvironmentOptions } from "./environment.ts";
 import { numberOf, objectOf, textOf, type Ack, type Frame } from "./frames.ts";
+import { createKept } from "./kept.ts";
+import { createMarks } from "./marks.ts";
 import { createOutbox, type Pending } from "./outbox.ts";
 import { createReading } from "./reading.ts";
-import { createRequests, RequestError } from "./requests.ts";
+import { createRequests, refuse, RequestError } from "./requests.ts";
+import type { Credentials } from "./link.ts";
 import { createSignIn, type Person, type Token } from "./sign-in.ts";
 
 /** Where the server is and who speaks. Everything but `url` has a default. */
@@ -48,7 +51,7 @@ export type Client = {
     readonly archived?: boolean;
     readonly cursor?: string;
     readonly limit?: number;
-  }): Promise<{ readonly rows: readonly ConversationRow[]; readonly cursor: string | undefined }>;
+  }): Promise<{ readonly rows: readonly ListedConversation[]; readonly cursor: string | undefined }>;
   connect(): void;
   /** Connects now instead of waiting for the next attempt. */
   tryNow(): void;
@@ -60,16 +63,8 @@ export type Client = {
   close(): void;
 };
 
-const socketPath = "/api/v1/async/chatbot";
-
-/** The socket's URL for an address as people write it. */
-export function socketUrl(address: string): string {
-  const url = new URL(address, typeof location === "undefined" ? undefined : location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  if (!url.pathname.endsWith(socketPath)) url.pathname = url.pathname.replace(/\/$/, "") + socketPath;
-  return url.href;
-}
-
+/** Rows of the list that are kept for the next time. */
+const keptRows = 50;
 export function createClient(options: ClientOptions): Client {
   const url = socketUrl(options.url);
   const name = `throughline:${url}`;
@@ -104,9 +99,20 @@ export function createClient(options: ClientOptions): Client {
     held: (conversation) => reading.hold(conversation),
     delivered: (item) => reading.delivered(item.conversation),
   });
+  const kept = createKept(environment);
+  const marks = createMarks({
+    local: environment.local,
+    key: () => (holder === undefined ? undefined : `${name}/marks/${holder}`),
+    changed() {
+      list.remark();
+      environment.tabs.post();
+    },
+  });
   const reading = createReading({
     environment,
     outbox,
+    kept,
+    marks,
     transmit: (text) => connection.send(text),
     isOnline: () => online,
     make: (id, more) =>
@@ -125,12 +131,41 @@ export function createClient(options: ClientOptions): Client {
   const list = createConversations({
     page: (page) => request({ type: "conversation.list", id: uuid(), ...page }),
     watched: () => start(),
+    noted: ({ id, turn }) => marks.note(id, turn !== undefined, reading.isLooked(id)),
+    isUnread: marks.isUnread,
+    changed: (rows) =>
+      kept.changed("list", () => ({ type: "ack", id: "list", conversations: rows.slice(0, keptRows) })),
+  });
+  /** Another tab has opened what was unread, or a reply has ended there. */
+  environment.tabs.listen(() => {
+    reading.look();
+    list.remark();
+  });
+  const unwatch = environment.turns(() => {
+    reading.look();
+    if (!environment.isVisible()) kept.flush();
   });
 
   const forget = (): void => {
-    requests.giveUp(reject("unauthorized"));
+    requests.giveUp(refuse("unauthorized"));
     reading.reset();
     list.reset();
+    kept.clear();
+  };
+  /** Shows what was last seen, of the one who certainly is the same. */
+  const restore = async (user: string): Promise<void> => {
+    await kept.load(user);
+    if (user !== holder) return;
+    const rows = kept.find("list");
+    if (rows?.type === "ack") list.restore(rowsOf(rows));
+    reading.restore();
+  };
+  const credentials = async (fresh: boolean): Promise<Credentials | undefined> => {
+    const found = await signIn.credentials(fresh);
+    const user = signIn.known()?.id;
+    if (signIn.person() === undefined) kept.clear();
+    else if (user !== undefined && user === holder) await restore(user);
+    return found;
   };
   const welcomed = (ack: Ack): void => {
     const before = person.getSnapshot();
@@ -139,6 +174,7 @@ export function createClient(options: ClientOptions): Client {
     // Nothing of one person may be shown to, or sent as, another.
     if (holder !== undefined && holder !== now.id) forget();
     holder = now.id;
+    void restore(now.id);
     online = true;
     if (before?.id !== now.id || before.name !== now.name) person.set(now);
     // `send` of the connection reaches the new socket from here on.
@@ -180,13 +216,14 @@ export function createClient(options: ClientOptions): Client {
     url,
     environment,
     client: { name: options.name ?? "throughline", version: "1" },
-    credentials: (fresh) => signIn.credentials(fresh),
+    credentials,
     opening: () => reading.opening(),
     welcomed,
     received,
     tooLarge: () => requests.refuseLargest(),
     signedOut() {
       signIn.signedOut();
+      kept.clear();
       requests.giveUp(refusal("signed-out"));
     },
     stopped: () => requests.giveUp(refusal("stopped")),
@@ -247,13 +284,15 @@ export function createClient(options: ClientOptions): Client {
     },
     close() {
       connection.close();
+      kept.close();
+      unwatch();
       reading.close();
       outbox.close();
       environment.tabs.close();
-      requests.giveUp(reject("unavailable"));
+      requests.giveUp(refuse("unavailable"));
     },
   };
 }
 
 const refusal = (state: "signed-out" | "stopped"): Rejection =>
-  reject(state === "signed-out" ? "unauthorized" : "unavailable");
+  refuse(state === "signed-out" ? "unauthorized" : "unavailable");

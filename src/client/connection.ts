@@ -1,4 +1,5 @@
 // Owns the connection as a whole: when a socket is opened, replaced or given up. One socket at a time is listened to (B11).
+import { healthUrl } from "./address.ts";
 import { afterClose, backoff } from "./backoff.ts";
 import { createCell, type Readable } from "./cell.ts";
 import type { Environment } from "./environment.ts";
@@ -14,7 +15,13 @@ export type ConnectionState =
       readonly kind: "online";
       /** This server is leaving; another connection is being made. */ readonly draining: boolean;
     }
-  | { readonly kind: "reconnecting"; readonly attempt: number; readonly at: number }
+  | {
+      readonly kind: "reconnecting";
+      readonly attempt: number;
+      readonly at: number;
+      /** The server answers, but has never let a socket in: an origin that it refuses, or something between that does. */
+      readonly blocked?: true;
+    }
   | { readonly kind: "offline"; readonly attempt: number; readonly at: number }
   | { readonly kind: "signed-out" }
   | { readonly kind: "stopped"; readonly code: number };
@@ -51,6 +58,9 @@ export type Connection = {
 
 /** A connection that lasted so long (ms) was good: the next trouble starts from the shortest wait again. */
 const heldTime = 10_000;
+/** Attempts without ever an open socket, after which the server is asked whether it is there at all; then the least wait (ms). */
+const blockedAfter = 3;
+const blockedWait = 30_000;
 
 export function createConnection(options: ConnectionOptions): Connection {
   const { environment } = options;
@@ -62,6 +72,9 @@ export function createConnection(options: ConnectionOptions): Connection {
   let attempt = 0;
   let refused = false;
   let firm = false;
+  /** A socket was open once: whoever refuses now does so for a while. */
+  let opened = false;
+  let blocked = false;
   let cancelWait: () => void = () => undefined;
   let unwatch: () => void = () => undefined;
 
@@ -83,7 +96,11 @@ export function createConnection(options: ConnectionOptions): Connection {
       credentials: () => options.credentials(fresh),
       opening: options.opening,
       events: {
-        authenticating: () => show({ kind: "authenticating", attempt: attempt + 1 }),
+        authenticating() {
+          opened = true;
+          blocked = false;
+          show({ kind: "authenticating", attempt: attempt + 1 });
+        },
         welcomed(ack) {
           live?.drop();
           live = link;
@@ -102,12 +119,23 @@ export function createConnection(options: ConnectionOptions): Connection {
     trying = link;
   };
 
-  const wait = (ms: number): void => {
+  const wait = (shortest: number): void => {
     cancelWait();
+    const ms = blocked ? Math.max(shortest, blockedWait * (1 + random())) : shortest;
     const at = clock.now() + ms;
-    attempt++;
-    show({ kind: environment.isOnline() ? "reconnecting" : "offline", attempt, at });
+    if (!environment.isOnline()) show({ kind: "offline", attempt, at });
+    else show({ kind: "reconnecting", attempt, at, ...(blocked ? { blocked } : {}) });
     cancelWait = clock.after(ms, () => begin());
+  };
+
+  /** A refused upgrade looks to a page like a network that is gone: HTTP tells them apart (CO21). */
+  const lookAround = async (): Promise<void> => {
+    const waiting = state.getSnapshot();
+    const answers = await environment.answers(healthUrl(options.url));
+    if (opened || answers === blocked) return;
+    blocked = answers;
+    // Where the next attempt is under way already, it is the one after it that waits longer.
+    if (waiting.kind === "reconnecting" && state.getSnapshot() === waiting) wait(backoff(attempt, random));
   };
 
   const closed = (link: Link, code: number, reason: string, welcomed: boolean): void => {
@@ -125,8 +153,10 @@ export function createConnection(options: ConnectionOptions): Connection {
         if (next.skipFrame) options.tooLarge();
         // The one that is being made beside it takes over.
         if (trying !== undefined) return show({ kind: "connecting", attempt: attempt + 1 });
+        attempt++;
         wait(next.wait);
         firm = next.firm;
+        if (!opened && attempt >= blockedAfter) void lookAround();
         return undefined;
       case "new-token":
         if (refused) return leave();
@@ -194,7 +224,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     start() {
       if (isActive()) return;
       attempt = 0;
-      refused = false;
+      refused = blocked = false;
       unwatch();
       unwatch = environment.wakes(woken);
       begin();

@@ -1,12 +1,13 @@
 // Owns one conversation as the SDK hands it out: what is shown of it, and what can be done in it. It knows no socket.
 import type { Command, Message, SentPart } from "../protocol/index.ts";
-import { createCell, type Readable } from "./cell.ts";
+import { createCell, until, type Readable } from "./cell.ts";
 import type { Environment } from "./environment.ts";
-import { areMessages, textOf, type Ack } from "./frames.ts";
+import { areMessages, numberOf, textOf, type Ack } from "./frames.ts";
 import type { OpenItem } from "./link.ts";
 import type { Gate, Outbox } from "./outbox.ts";
+import { createReactions } from "./reactions.ts";
 import { createReplica, type Replica } from "./replica.ts";
-import { parentKey } from "./thread.ts";
+import { choicesTo, parentKey } from "./thread.ts";
 import { createViewer, type ConversationView } from "./view.ts";
 
 /** What a person writes: a text, or parts as the wire has them. */
@@ -19,6 +20,7 @@ export type ConversationHandle = Readable<ConversationView> & {
   send(content: Content, more?: { readonly message?: string; readonly parent?: string | null }): string;
   /** Replaces a sent message by another beside it. Returns the id of the new one. */
   edit(message: string, content: Content): string;
+  /** Shown at once; taken back where it is refused. */
   react(message: string, reaction: string, on: boolean): Promise<void>;
   /** Ends the reply that is being made, on the server. Without one: the reply to the message that is being sent. */
   stop(): Promise<void>;
@@ -30,6 +32,8 @@ export type ConversationHandle = Readable<ConversationView> & {
   choose(message: string): void;
   /** Loads a page of older messages. */
   loadMore(): Promise<void>;
+  /** Loads older messages until this one is there, and shows its branch. False: it is not among the newest 5,000. */
+  reach(message: string): Promise<boolean>;
   rename(title: string): Promise<void>;
   archive(on?: boolean): Promise<void>;
   delete(): Promise<void>;
@@ -72,6 +76,8 @@ export type ConversationOptions = {
 
 /** While catching up, what is shown is renewed at most this often (ms): a replay is not one drawing per frame (B12). */
 const catchUpEvery = 100;
+/** Pages, and messages on each, that a search for one message loads. */
+const reached = { pages: 50, limit: 100 };
 
 export const partsOf = (content: Content): readonly SentPart[] =>
   typeof content === "string" ? [{ type: "text", text: content }] : content;
@@ -80,6 +86,7 @@ export function createConversation(options: ConversationOptions): HeldConversati
   const { id, environment, outbox, request } = options;
   const { clock, uuid } = environment;
   const view = createViewer();
+  const reactions = createReactions();
   let choices = new Map<string, string>();
   let loading: Promise<void> | undefined;
   let stopWanted: string | undefined;
@@ -90,7 +97,7 @@ export function createConversation(options: ConversationOptions): HeldConversati
     view({
       id,
       status: replica.status(),
-      state: replica.state(),
+      state: reactions.over(replica.state()),
       choices,
       pending: outbox.items.getSnapshot().filter((item) => item.conversation === id),
       loadingMore: loading !== undefined,
@@ -158,10 +165,19 @@ export function createConversation(options: ConversationOptions): HeldConversati
     return message;
   };
 
-  const loadPage = async (before: string): Promise<void> => {
-    const ack = await request({ type: "conversation.history", id: uuid(), conversation: id, before });
-    const { messages, more } = ack;
-    if (areMessages(messages)) replica.prepend(before, messages, more === true);
+  const loadPage = async (before: string, more: { limit?: number }): Promise<void> => {
+    const ack = await request({ type: "conversation.history", id: uuid(), conversation: id, before, ...more });
+    if (areMessages(ack["messages"])) replica.prepend(before, ack["messages"], ack["more"] === true);
+  };
+  const loadMore = (page: { limit?: number } = {}): Promise<void> => {
+    const before = replica.state().messages[0]?.id;
+    if (before === undefined || !replica.state().more) return Promise.resolve();
+    loading ??= loadPage(before, page).finally(() => {
+      loading = undefined;
+      flush();
+    });
+    flush();
+    return loading;
   };
 
   const handle: ConversationHandle = {
@@ -176,7 +192,22 @@ export function createConversation(options: ConversationOptions): HeldConversati
       return add(content, uuid(), { editOf: message });
     },
     async react(message, reaction, on) {
-      await request({ type: "message.react", id: uuid(), conversation: id, message, reaction, on });
+      const user = options.user();
+      const settle = user === null ? () => undefined : reactions.put(user, message, reaction, on);
+      flush();
+      try {
+        settle(
+          numberOf(
+            await request({ type: "message.react", id: uuid(), conversation: id, message, reaction, on }),
+            "seq",
+          ),
+        );
+      } catch (error) {
+        settle();
+        throw error;
+      } finally {
+        flush();
+      }
     },
     async stop() {
       const turn = compute().running ?? replica.state().turns.at(-1);
@@ -199,15 +230,21 @@ export function createConversation(options: ConversationOptions): HeldConversati
       choices = new Map(choices).set(parentKey(chosen), message);
       flush();
     },
-    loadMore() {
-      const before = replica.state().messages[0]?.id;
-      if (before === undefined || !replica.state().more) return Promise.resolve();
-      loading ??= loadPage(before).finally(() => {
-        loading = undefined;
+    loadMore: () => loadMore(),
+    async reach(message) {
+      const leave = cell.subscribe(() => undefined);
+      try {
+        await until(cell, ({ status }) => (status === "loading" ? undefined : true));
+        for (let page = 0; page < reached.pages && find(message) === undefined && replica.state().more; page++) {
+          await loadMore({ limit: reached.limit });
+        }
+        if (find(message) === undefined) return false;
+        choices = choicesTo(replica.state().messages, message, choices);
         flush();
-      });
-      flush();
-      return loading;
+        return true;
+      } finally {
+        leave();
+      }
     },
     async rename(title) {
       await request({ type: "conversation.update", id: uuid(), conversation: id, title });

@@ -1,12 +1,20 @@
 // Owns the list of a person's conversations, kept live. It must not open any of them.
 import type { ConversationRow } from "../protocol/index.ts";
 import { createCell, type Readable } from "./cell.ts";
-import { listOf, textOf, type Ack, type FrameOf } from "./frames.ts";
+import { listOf, objectOf, textOf, type Ack, type FrameOf } from "./frames.ts";
 
-/** The list as it is loaded: newest first. */
+/** A row as it is shown. */
+export type ListedConversation = ConversationRow & {
+  /** A reply came while nobody looked. */
+  readonly unread?: true;
+  /** Of a search: where it was found. `at`: from and to in `text`. */
+  readonly snippet?: { readonly message: string; readonly text: string; readonly at: readonly [number, number] };
+};
+
+/** The list as it is loaded: newest first. `behind`: what was last seen, until the server has spoken. */
 export type ConversationList = {
-  readonly status: "loading" | "live";
-  readonly rows: readonly ConversationRow[];
+  readonly status: "loading" | "behind" | "live";
+  readonly rows: readonly ListedConversation[];
   readonly more: boolean;
 };
 
@@ -20,6 +28,10 @@ export type HeldConversations = {
   /** A new connection is there: the server tells changes only to sockets that have asked. */
   online(): void;
   changed(frame: FrameOf<"conversation">): void;
+  /** Begins with what was last seen, if nothing is known yet. */
+  restore(rows: readonly ListedConversation[]): void;
+  /** Which rows are unread may have changed. */
+  readonly remark: () => void;
   reset(): void;
 };
 
@@ -28,7 +40,15 @@ const nothing: ConversationList = { status: "loading", rows: [], more: false };
 /** A page of the list. Rejects with RequestError. */
 export type ListPage = (page: { cursor?: string }) => Promise<Ack>;
 
-export function createConversations(options: { page: ListPage; watched: () => void }): HeldConversations {
+export function createConversations(options: {
+  page: ListPage;
+  watched: () => void;
+  /** A row came from the server. */
+  noted: (row: ListedConversation) => void;
+  isUnread: (conversation: string) => boolean;
+  /** The rows have changed, by what the server says. */
+  changed: (rows: readonly ListedConversation[]) => void;
+}): HeldConversations {
   let asked = false;
   let cursor: string | undefined;
   let loading: Promise<void> | undefined;
@@ -51,12 +71,25 @@ export function createConversations(options: { page: ListPage; watched: () => vo
     const ack = await options.page(from === undefined ? {} : { cursor: from });
     if (mine !== turn) return;
     const page = rowsOf(ack);
-    const { rows } = cell.getSnapshot();
+    page.forEach(options.noted);
+    const { rows, status } = cell.getSnapshot();
     cursor = textOf(ack, "cursor");
     // The first page is the truth about all that is as new as its last row; what is older stays as it was loaded.
     const oldest = page.at(-1)?.updatedAt ?? "";
-    const kept = from === undefined ? rows.filter((row) => cursor !== undefined && row.updatedAt < oldest) : rows;
-    cell.set({ status: "live", rows: merge(kept, page), more: cursor !== undefined });
+    const kept =
+      from === undefined
+        ? rows.filter((row) => status === "live" && cursor !== undefined && row.updatedAt < oldest)
+        : rows;
+    show({ status: "live", rows: merge(kept, page), more: cursor !== undefined });
+  };
+  const show = (list: ConversationList): void => {
+    const rows = list.rows.map((row) => {
+      if (options.isUnread(row.id) === (row.unread ?? false)) return row;
+      const { unread, ...rest } = row;
+      return unread === true ? rest : { ...rest, unread: true as const };
+    });
+    cell.set({ ...list, rows });
+    if (list.status === "live") options.changed(rows);
   };
 
   return {
@@ -72,12 +105,16 @@ export function createConversations(options: { page: ListPage; watched: () => vo
     online() {
       if (asked) refresh();
     },
+    restore(rows) {
+      if (cell.getSnapshot().status === "loading") show({ status: "behind", rows, more: false });
+    },
+    remark: () => show(cell.getSnapshot()),
     changed(frame) {
       const list = cell.getSnapshot();
       const { conversation: id, title, updatedAt, seq, turn: running, archived, deleted } = frame;
       const before = list.rows.find((row) => row.id === id);
       const others = list.rows.filter((row) => row.id !== id);
-      if (deleted === true || archived === true) return cell.set({ ...list, rows: others });
+      if (deleted === true || archived === true) return show({ ...list, rows: others });
       const row: ConversationRow = {
         id,
         createdAt: before?.createdAt ?? updatedAt,
@@ -86,7 +123,8 @@ export function createConversations(options: { page: ListPage; watched: () => vo
         ...(title === undefined ? {} : { title }),
         ...(running === undefined ? {} : { turn: running }),
       };
-      return cell.set({ ...list, rows: merge(others, [row]) });
+      options.noted(row);
+      return show({ ...list, rows: merge(others, [row]) });
     },
     reset() {
       turn++;
@@ -97,14 +135,18 @@ export function createConversations(options: { page: ListPage; watched: () => vo
 }
 
 /** The rows of an answer. */
-export const rowsOf = (ack: Ack): readonly ConversationRow[] =>
-  listOf(ack, "conversations").filter((row): row is ConversationRow => {
-    const { id, updatedAt, seq } = row;
-    return typeof id === "string" && typeof updatedAt === "string" && typeof seq === "number";
+export const rowsOf = (ack: Ack): readonly ListedConversation[] =>
+  listOf(ack, "conversations").filter((row): row is ListedConversation => {
+    const { id, updatedAt, seq, snippet } = row;
+    const shown = snippet === undefined || typeof objectOf(row, "snippet")["text"] === "string";
+    return typeof id === "string" && typeof updatedAt === "string" && typeof seq === "number" && shown;
   });
 
 /** Newest first; of two rows of one conversation the later one counts. */
-function merge(rows: readonly ConversationRow[], newer: readonly ConversationRow[]): readonly ConversationRow[] {
+function merge(
+  rows: readonly ListedConversation[],
+  newer: readonly ListedConversation[],
+): readonly ListedConversation[] {
   const fresh = new Set(newer.map((row) => row.id));
   return [...rows.filter((row) => !fresh.has(row.id)), ...newer].sort((a, b) =>
     a.updatedAt < b.updatedAt ? 1 : a.updatedAt > b.updatedAt ? -1 : 0,

@@ -1,5 +1,6 @@
 // Owns what the SDK asks of the place it runs in, and the defaults for browsers and Node. Everything else gets the world through it.
-import { indexedDbStore } from "./indexed-db.ts";
+import { indexedDbKept, indexedDbStore } from "./indexed-db.ts";
+import { keptNowhere, type KeptStore } from "./kept.ts";
 import { memoryStore, type OutboxStore } from "./outbox-store.ts";
 
 /** Time. Milliseconds. */
@@ -51,11 +52,18 @@ export type Environment = {
   readonly webSocket: SocketFactory;
   readonly local: LocalStore;
   readonly outbox: OutboxStore;
+  readonly kept: KeptStore;
   readonly tabs: Tabs;
   /** False only where it is certain that there is no network. */
   isOnline(): boolean;
+  /** Whether a server answers over HTTP. Never rejects. */
+  answers(url: string): Promise<boolean>;
   /** Calls `fn` whenever the network or the page comes back, or the network goes. Returns what ends it. */
   wakes(fn: () => void): () => void;
+  /** Whether somebody may be looking. */
+  isVisible(): boolean;
+  /** Calls `fn` whenever that changes. Returns what ends it. */
+  turns(fn: () => void): () => void;
 };
 
 export type EnvironmentOptions = {
@@ -63,7 +71,9 @@ export type EnvironmentOptions = {
   readonly random?: (() => number) | undefined;
   readonly webSocket?: SocketFactory | undefined;
   /** Where things are kept; `localStorage` and IndexedDB by default, memory where there is none. */
-  readonly storage?: { readonly local?: LocalStore; readonly outbox?: OutboxStore } | undefined;
+  readonly storage?:
+    | { readonly local?: LocalStore; readonly outbox?: OutboxStore; readonly kept?: KeptStore }
+    | undefined;
 };
 
 const systemClock: Clock = {
@@ -138,12 +148,12 @@ function pageTabs(name: string): Tabs {
   const page = typeof document !== "undefined";
   const locks = page ? navigator.locks : undefined;
   const channel = page && typeof BroadcastChannel === "function" ? new BroadcastChannel(name) : undefined;
+  const listeners: (() => void)[] = [];
+  if (channel !== undefined) channel.onmessage = () => listeners.forEach((fn) => fn());
   let release: () => void = () => undefined;
   return {
     post: () => channel?.postMessage(1),
-    listen(fn) {
-      if (channel !== undefined) channel.onmessage = () => fn();
-    },
+    listen: (fn) => void listeners.push(fn),
     hold(lock) {
       // Rejected when the page goes: that is the end it is held for.
       locks
@@ -165,10 +175,18 @@ function pageTabs(name: string): Tabs {
   };
 }
 
+const isVisible = (): boolean => typeof document === "undefined" || document.visibilityState === "visible";
+
+function pageTurns(fn: () => void): () => void {
+  if (typeof document === "undefined") return () => undefined;
+  document.addEventListener("visibilitychange", fn);
+  return () => document.removeEventListener("visibilitychange", fn);
+}
+
 function pageWakes(fn: () => void): () => void {
   if (typeof window === "undefined" || typeof document === "undefined") return () => undefined;
   const seen = (): void => {
-    if (document.visibilityState === "visible") fn();
+    if (isVisible()) fn();
   };
   const names = ["online", "offline", "pageshow"];
   for (const name of names) window.addEventListener(name, fn);
@@ -177,6 +195,17 @@ function pageWakes(fn: () => void): () => void {
     for (const name of names) window.removeEventListener(name, fn);
     document.removeEventListener("visibilitychange", seen);
   };
+}
+
+/** The answer of another origin is opaque: that there is one says enough. */
+async function answers(url: string): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(5000);
+    const { ok, type } = await fetch(url, { mode: "no-cors", cache: "no-store", credentials: "omit", signal });
+    return ok || type === "opaque";
+  } catch {
+    return false;
+  }
 }
 
 /** The world as it is here, with what the options replace. `name` tells one server's things from another's. */
@@ -190,8 +219,12 @@ export function createEnvironment(name: string, options: EnvironmentOptions): En
     webSocket: options.webSocket ?? globalThis.WebSocket,
     local: storage?.local ?? pageLocal(),
     outbox: storage?.outbox ?? (typeof indexedDB === "undefined" ? memoryStore() : indexedDbStore(name)),
+    kept: storage?.kept ?? (typeof indexedDB === "undefined" ? keptNowhere : indexedDbKept(name)),
     tabs: pageTabs(name),
     isOnline: () => typeof navigator === "undefined" || !("onLine" in navigator) || navigator.onLine,
+    answers,
     wakes: pageWakes,
+    isVisible,
+    turns: pageTurns,
   };
 }

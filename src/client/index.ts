@@ -1,9 +1,10 @@
 // Owns what the client SDK offers to others: `throughline/client`.
-export { createClient, socketUrl, type Client, type ClientOptions } from "./client.ts";
+export { socketUrl } from "./address.ts";
+export { createClient, type Client, type ClientOptions } from "./client.ts";
 export { createCell, until, type Cell, type Readable } from "./cell.ts";
 export type { ConnectionState } from "./connection.ts";
 export type { Content, ConversationHandle } from "./conversation.ts";
-export type { ConversationList, Conversations } from "./conversations.ts";
+export type { ConversationList, Conversations, ListedConversation } from "./conversations.ts";
 export type { Draft } from "./drafts.ts";
 export {
   memoryLocal,
@@ -15,6 +16,7 @@ export {
 } from "./environment.ts";
 export { indexedDbStore } from "./indexed-db.ts";
 export type { Pending } from "./outbox.ts";
+export type { KeptItem, KeptStore } from "./kept.ts";
 export { memoryStore, type OutboxItem, type OutboxStore } from "./outbox-store.ts";
 export { RequestError } from "./requests.ts";
 export type { Person, Token } from "./sign-in.ts";

@@ -1,7 +1,6 @@
-// Owns the outbox in IndexedDB, with memory behind it where the browser refuses. It must not know what an item means.
+// Owns what is kept in IndexedDB: the outbox, with memory behind it where the browser refuses, and what was last seen. It must not know what an item means.
+import type { KeptItem, KeptStore } from "./kept.ts";
 import { memoryStore, type OutboxItem, type OutboxStore } from "./outbox-store.ts";
-
-const table = "outbox";
 
 const settled = <T>(request: IDBRequest<T>): Promise<T> =>
   new Promise((resolve, reject) => {
@@ -9,37 +8,39 @@ const settled = <T>(request: IDBRequest<T>): Promise<T> =>
     request.onerror = () => reject(request.error ?? new Error("IndexedDB"));
   });
 
-function open(name: string): Promise<IDBDatabase> {
-  const request = indexedDB.open(name, 1);
-  request.onupgradeneeded = () => request.result.createObjectStore(table, { keyPath: "id" });
-  return settled(request).then((database) => {
+type Act<T> = (store: IDBObjectStore) => Promise<T>;
+
+/** A database of one table. Resolves once the transaction of `act` is committed. */
+function openTable(name: string, table: string): <T>(mode: IDBTransactionMode, act: Act<T>) => Promise<T> {
+  const open = async (): Promise<IDBDatabase> => {
+    const request = indexedDB.open(name, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(table, { keyPath: "id" });
+    const database = await settled(request);
     database.onversionchange = () => database.close();
     return database;
-  });
+  };
+  let opened: Promise<IDBDatabase> | undefined;
+  return async (mode, act) => {
+    const transaction = (await (opened ??= open())).transaction(table, mode);
+    const done = new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error ?? new Error("IndexedDB"));
+    });
+    const [result] = await Promise.all([act(transaction.objectStore(table)), done]);
+    return result;
+  };
 }
 
 /** Whatever fails here (private mode, a full disk, a closed database) goes on in memory, which knows the same: the message still goes out. */
 export function indexedDbStore(name: string): OutboxStore {
   const memory = memoryStore();
-  let opened: Promise<IDBDatabase> | undefined;
+  const table = openTable(name, "outbox");
   let broken = false;
 
-  /** Runs `act` in one transaction and resolves once it is committed. */
-  const transact = async <T>(
-    mode: IDBTransactionMode,
-    act: (store: IDBObjectStore) => Promise<T>,
-    instead: () => Promise<T>,
-  ): Promise<T> => {
+  const transact = async <T>(mode: IDBTransactionMode, act: Act<T>, instead: () => Promise<T>): Promise<T> => {
     if (broken) return instead();
     try {
-      const database = await (opened ??= open(name));
-      const transaction = database.transaction(table, mode);
-      const done = new Promise<void>((resolve, reject) => {
-        transaction.oncomplete = () => resolve();
-        transaction.onabort = () => reject(transaction.error ?? new Error("IndexedDB"));
-      });
-      const [result] = await Promise.all([act(transaction.objectStore(table)), done]);
-      return result;
+      return await table(mode, act);
     } catch {
       broken = true;
       return instead();
@@ -82,3 +83,14 @@ export function indexedDbStore(name: string): OutboxStore {
 }
 
 const nothing = (): Promise<undefined> => Promise.resolve(undefined);
+
+/** What was last seen. It rejects where the browser refuses: nothing is lost with it. */
+export function indexedDbKept(name: string): KeptStore {
+  const table = openTable(`${name}/kept`, "kept");
+  return {
+    all: () => table("readonly", (store) => settled<KeptItem[]>(store.getAll())),
+    put: (item) => table("readwrite", (store) => settled(store.put(item))),
+    remove: (id) => table("readwrite", (store) => settled(store.delete(id))),
+    clear: () => table("readwrite", (store) => settled(store.clear())),
+  };
+}

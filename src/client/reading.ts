@@ -2,7 +2,9 @@
 import type { ConversationHandle, ConversationOptions, HeldConversation } from "./conversation.ts";
 import type { Environment } from "./environment.ts";
 import type { Frame, FrameOf } from "./frames.ts";
+import { snapshotOf, type Kept } from "./kept.ts";
 import type { OpenItem } from "./link.ts";
+import type { Marks } from "./marks.ts";
 import type { Gate, Outbox } from "./outbox.ts";
 
 export type Reading = {
@@ -22,6 +24,12 @@ export type Reading = {
   /** Calls `fn` when the message is delivered. */
   afterDelivery(message: string, fn: () => void): void;
   refresh(): void;
+  /** Conversations of which nothing is known begin with what was last seen. */
+  restore(): void;
+  /** Somebody looks at it here. */
+  isLooked(conversation: string): boolean;
+  /** Notes what is looked at now. */
+  readonly look: () => void;
   reset(): void;
   close(): void;
 };
@@ -46,9 +54,11 @@ export function createReading(options: {
   outbox: Outbox;
   transmit: (text: string) => boolean;
   isOnline: () => boolean;
+  kept: Kept;
+  marks: Marks;
   make(id: string, more: Pick<ConversationOptions, "open" | "watched" | "changed">): HeldConversation;
 }): Reading {
-  const { environment, outbox, transmit } = options;
+  const { environment, outbox, transmit, kept, marks } = options;
   const slots = new Map<string, Slot>();
   /** Ids of `conversation.open` on this socket, and whose they are. */
   let opens = new Map<string, string>();
@@ -65,6 +75,7 @@ export function createReading(options: {
     });
     const slot: Slot = { held, watched: false, waiting: false, open: false, cancelClose: () => undefined };
     slots.set(id, slot);
+    restore(slot);
     return slot;
   };
 
@@ -93,8 +104,19 @@ export function createReading(options: {
     const { id } = slot.held.handle;
     transmit(JSON.stringify({ type: "conversation.close", id: environment.uuid(), conversation: id }));
   };
+  const restore = ({ held }: Slot): void => {
+    const frame = kept.find(held.handle.id);
+    if (frame?.type === "snapshot") held.replica.restore(frame);
+  };
+  const isLooked = (slot: Slot | undefined): boolean => slot?.watched === true && environment.isVisible();
+  const note = (slot: Slot): void => {
+    const { handle, replica } = slot.held;
+    // What was last seen may be old: only what is live says that nothing is being made any more.
+    if (replica.status() === "live") marks.note(handle.id, replica.state().turns.length > 0, isLooked(slot));
+  };
   const want = (slot: Slot, on: boolean): void => {
     slot.watched = on;
+    note(slot);
     if (on) return open(slot);
     slot.cancelClose();
     slot.cancelClose = environment.clock.after(lingerMs, () => shut(slot));
@@ -104,7 +126,10 @@ export function createReading(options: {
   const isPending = (id: string): boolean =>
     outbox.items.getSnapshot().some((item) => item.conversation === id && item.status !== "failed");
   const changed = (slot: Slot): void => {
-    const { id } = slot.held.handle;
+    const { handle, replica } = slot.held;
+    const { id } = handle;
+    note(slot);
+    kept.changed(id, () => (replica.status() === "gone" ? undefined : snapshotOf(replica.wanted(), replica.state())));
     if (!isPending(id)) {
       const waited = slot.waiting;
       slot.waiting = false;
@@ -190,6 +215,9 @@ export function createReading(options: {
     refresh() {
       for (const slot of slots.values()) slot.held.refresh();
     },
+    restore: () => slots.forEach(restore),
+    isLooked: (conversation) => isLooked(slots.get(conversation)),
+    look: () => slots.forEach(note),
     reset() {
       for (const slot of slots.values()) slot.held.replica.reset();
     },

@@ -2,7 +2,7 @@
 import { applyEvents, emptyConversation, fromSnapshot, receive, textLength } from "../domain/conversation.ts";
 import type { Conversation } from "../domain/conversation.ts";
 import type { Event, Message } from "../protocol/index.ts";
-import type { Frame } from "./frames.ts";
+import type { Frame, FrameOf } from "./frames.ts";
 import type { OpenItem } from "./link.ts";
 import type { ReplicaStatus } from "./view.ts";
 
@@ -30,6 +30,8 @@ export type Replica = {
   /** The connection is gone. */
   lost(): void;
   receive(frame: Frame): void;
+  /** Begins with what was last seen, if nothing is known yet. */
+  restore(frame: FrameOf<"snapshot">): void;
   /** Puts an older page before what is there. False: the page no longer fits. */
   prepend(before: string, messages: readonly Message[], more: boolean): boolean;
   /** Forgets everything: another person is signed in. */
@@ -133,6 +135,13 @@ export function createReplica({ id, open, changed }: ReplicaOptions): Replica {
         return changed(true);
       }
       return undefined;
+    },
+    restore(frame) {
+      if (known || status !== "loading") return;
+      ({ epoch } = frame);
+      state = fromSnapshot(frame.seq, frame.state);
+      known = true;
+      settle("behind");
     },
     prepend(before, messages, more) {
       if (state.messages[0]?.id !== before) return false;

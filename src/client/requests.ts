@@ -1,6 +1,6 @@
 // Owns the commands that wait for their answer: each is sent again, under the same id, until it is answered once.
 import type { Command, ErrorCode, Rejection } from "../protocol/index.ts";
-import { reject } from "../protocol/rejections.ts";
+import { clientErrors } from "../protocol/rejections.ts";
 import type { Ack, FrameOf } from "./frames.ts";
 
 /** What became of a command. `unknown`: given up here without an answer; the server may have done it. */
@@ -19,6 +19,9 @@ export class RequestError extends Error {
     this.rejection = rejection;
   }
 }
+
+/** A refusal that the SDK itself gives. */
+export const refuse = (code: keyof typeof clientErrors): Rejection => ({ code, ...clientErrors[code] });
 
 export type Requests = {
   /** Resolves once answered, however many connections that takes. */
@@ -52,7 +55,7 @@ export function createRequests(transmit: (text: string) => boolean, frameBytes: 
       const limit = frameBytes();
       // Three bytes are the most that one character takes.
       if (text.length * 3 > limit && bytes.encode(text).length > limit) {
-        return Promise.resolve({ ok: false, error: reject("too_large") });
+        return Promise.resolve({ ok: false, error: refuse("too_large") });
       }
       return new Promise((resolve) => {
         waiting.set(command.id, { text, resolve });
@@ -68,7 +71,7 @@ export function createRequests(transmit: (text: string) => boolean, frameBytes: 
     },
     refuseLargest() {
       const [largest] = [...waiting].sort(([, a], [, b]) => b.text.length - a.text.length);
-      if (largest !== undefined) settle(largest[0], { ok: false, error: reject("too_large") });
+      if (largest !== undefined) settle(largest[0], { ok: false, error: refuse("too_large") });
     },
     giveUp(error) {
       for (const id of waiting.keys()) settle(id, { ok: false, error, unknown: true });

@@ -11,6 +11,8 @@ export type Person = { readonly id: string; readonly name?: string | undefined }
 export type SignIn = {
   /** The one of the last time, until the server has said who it is. */
   person(): Person | undefined;
+  /** The same, if the credentials of this time are certainly that person's. */
+  known(): Person | undefined;
   credentials(fresh: boolean): Promise<Credentials | undefined>;
   freshToken(): Promise<string | undefined>;
   /** Keeps the session of an accepted sign-in. */
@@ -20,7 +22,8 @@ export type SignIn = {
   use(token: Token): void;
 };
 
-type Kept = { readonly session: string; readonly user: Person };
+/** `of`: whose token it was made with. */
+type Kept = { readonly session: string; readonly user: Person; readonly of?: string | undefined };
 
 export function createSignIn(options: {
   environment: Environment;
@@ -34,6 +37,8 @@ export function createSignIn(options: {
   let { token } = options;
   /** The session of this page; another tab may have a newer one in the store. */
   let mine: string | undefined;
+  /** Whose token was shown last; undefined: none was. */
+  let shown: string | undefined;
 
   const read = (): Kept | undefined => {
     try {
@@ -44,7 +49,7 @@ export function createSignIn(options: {
       const user = objectOf(kept, "user");
       const id = textOf(user, "id");
       if (session === undefined || id === undefined) return undefined;
-      return { session, user: { id, name: textOf(user, "name") } };
+      return { session, user: { id, name: textOf(user, "name") }, of: textOf(kept, "of") };
     } catch {
       return undefined;
     }
@@ -66,8 +71,13 @@ export function createSignIn(options: {
 
   return {
     person: () => read()?.user,
+    known() {
+      const kept = read();
+      return shown === undefined || shown === kept?.of ? kept?.user : undefined;
+    },
     async credentials(fresh) {
       const asked = await ask(fresh);
+      shown = asked === undefined ? undefined : subjectOf(asked);
       mine = read()?.session;
       if (asked !== undefined) return { token: asked, session: mine };
       if (mine === undefined) return guest ? asFirstGuest() : undefined;
@@ -78,7 +88,7 @@ export function createSignIn(options: {
       const user = objectOf(ack, "user");
       const person: Person = { id: textOf(user, "id") ?? "", name: textOf(user, "name") };
       mine = textOf(objectOf(ack, "session"), "token");
-      if (mine !== undefined) local.setItem(key, JSON.stringify({ session: mine, user: person }));
+      if (mine !== undefined) local.setItem(key, JSON.stringify({ session: mine, user: person, of: shown }));
       return person;
     },
     signedOut() {
@@ -89,4 +99,16 @@ export function createSignIn(options: {
       token = next;
     },
   };
+}
+
+/** Whose token it is; of one that cannot be read, nobody's: no other one is of the same. */
+function subjectOf(token: string): string {
+  try {
+    const claims: unknown = JSON.parse(atob((token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/")));
+    const { iss, sub } = Object.fromEntries(Object.entries(claims ?? {}));
+    if (typeof sub === "string") return JSON.stringify([iss, sub]);
+  } catch {
+    // Not a JWT.
+  }
+  return `${Math.random()}`;
 }

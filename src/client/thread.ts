@@ -71,6 +71,19 @@ function newestOf(tree: Tree, siblings: readonly string[]): string {
   return siblings.reduce((best, id) => (age(id) > age(best) ? id : best));
 }
 
+/** The choices that lead to a message, wherever there is something to choose on its way. */
+export function choicesTo(messages: readonly Message[], message: string, choices: Choices): Map<string, string> {
+  const next = new Map(choices);
+  const { at, parents, children } = growTree(messages);
+  let id = message;
+  for (let i = at.get(id); i !== undefined; i = at.get(id)) {
+    const key = parents[i] ?? "";
+    if ((children.get(key)?.length ?? 0) > 1) next.set(key, id);
+    id = key;
+  }
+  return next;
+}
+
 /** The siblings of a message, if there are others. */
 export function branchOf(tree: Tree, message: Message): Branch | undefined {
   const siblings = tree.children.get(parentKey(message)) ?? [];

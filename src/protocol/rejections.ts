@@ -3,23 +3,28 @@
 /** What a person reads, and whether trying the same thing again can help. */
 type CodeEntry = { readonly message: string; readonly retryable: boolean };
 
+/** The ones that a client says itself, apart from the others, so that its bundle holds no more. */
+export const clientErrors = {
+  unauthorized: { message: "You are not signed in, or the sign-in is no longer valid.", retryable: false },
+  too_large: { message: "This is larger than the limit.", retryable: false },
+  unavailable: {
+    message: "The server cannot do this right now. Nothing was lost; try again shortly.",
+    retryable: true,
+  },
+} as const satisfies Record<string, CodeEntry>;
+
 /** Every error code of the wire with its sentence. Nothing else in the product words an error. */
 export const errorCodes = {
+  ...clientErrors,
   invalid: { message: "The request is not valid.", retryable: false },
-  unauthorized: { message: "You are not signed in, or the sign-in is no longer valid.", retryable: false },
   forbidden: { message: "You may not do this.", retryable: false },
   not_found: { message: "There is no such thing here.", retryable: false },
   conflict: { message: "This does not fit what has happened in the meantime.", retryable: false },
-  too_large: { message: "This is larger than the limit.", retryable: false },
   unsupported_media: { message: "This kind of file is not accepted.", retryable: false },
   rate_limited: { message: "Too many requests. Wait a moment before the next one.", retryable: true },
   quota_exceeded: { message: "The allowance is used up.", retryable: true },
   blocked: { message: "Access from here is blocked.", retryable: false },
   overloaded: { message: "The server is busy. Try again shortly.", retryable: true },
-  unavailable: {
-    message: "The server cannot do this right now. Nothing was lost; try again shortly.",
-    retryable: true,
-  },
   model_unavailable: { message: "The language model cannot be reached right now.", retryable: true },
   model_rate_limited: { message: "The language model is receiving too many requests right now.", retryable: true },
   model_timeout: { message: "The language model did not answer in time.", retryable: true },

@@ -20,6 +20,8 @@ export type CommandOptions = {
   readonly model: string;
   /** False while this process leaves: no new turn begins here. */
   readonly accepting: () => boolean;
+  /** A conversation is being opened by its owner. */
+  readonly opened: (record: ConversationRecord) => void;
 };
 
 /** What an ack says beside `type` and `id`. */
@@ -97,6 +99,7 @@ export function createCommands(options: CommandOptions): Commands {
     async open(user, { conversation, seq, epoch }) {
       const record = await find(user, conversation);
       if (isRejection(record)) return record;
+      options.opened(record);
       const known = seq !== undefined && seq >= 0 && seq <= record.head && (epoch === undefined || epoch === log.epoch);
       const opening = { conversation, from: known ? seq : undefined };
       return { answer: { conversation, seq: record.head, epoch: log.epoch }, opening };

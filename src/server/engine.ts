@@ -9,6 +9,7 @@ import type { Bus, Clock, Identity, Journal, Log, Model, Sessions, Users } from 
 import { createDoorman } from "./sessions.ts";
 import { createSocket, type Socket } from "./socket.ts";
 import { createTails } from "./tails.ts";
+import { createTitles } from "./titles.ts";
 import { createTurns } from "./turns.ts";
 import type { Wire, WireEvents } from "./wire.ts";
 
@@ -39,6 +40,8 @@ export type EngineSettings = {
   readonly contextLength: number;
   readonly call: CallLimits;
   readonly onCrash: "continue" | "restart" | "interrupt";
+  /** Who names a conversation after its first exchange: the model, the words of the question, or nobody. */
+  readonly titles: "model" | "words" | "off";
   /** Called when the store can no longer be trusted: the process has to end. */
   readonly broken: (failure: unknown) => void;
 };
@@ -56,6 +59,7 @@ export const defaultEngineSettings = {
   contextLength: 400_000,
   call: { firstTokenMs: 60_000, betweenTokensMs: 30_000, wholeMs: 30 * 60_000, outputLength: 1_000_000 },
   onCrash: "continue",
+  titles: "model",
 } as const satisfies Partial<EngineSettings>;
 
 export type Engine = {
@@ -95,10 +99,9 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       bus.publish(`conversation/${conversation}`, { kind: "entries", conversation, head, entries });
       // Pieces of replies change no row of the list; everything else does.
       if (first.event.kind === "reply.appended" || first.event.kind === "reply.part") return;
-      turns.noticed(
-        conversation,
-        entries.map((entry) => entry.event),
-      );
+      const events = entries.map((entry) => entry.event);
+      turns.noticed(conversation, events);
+      titles.noticed(events, outcome.conversation);
       const user = outcome.conversation?.user;
       if (user !== undefined) bus.publish(`user/${user}`, { kind: "row", user, conversation });
     },
@@ -107,9 +110,25 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const { onCrash, systemPrompt, contextLength, call } = settings;
   const making = { log, committer, clock, journal, models, bus, owner };
   const turns = createTurns({ ...making, onCrash, systemPrompt, contextLength, call });
+  const titles = createTitles({
+    ...making,
+    mode: settings.titles,
+    // Titles count in nobody's allowance yet: this is where they would.
+    used: () => undefined,
+  });
   const accepting = (): boolean => phase === "ready";
   const model = parts.model.name;
-  const commands = createCommands({ log, committer, clock, turns, limits, owner, model, accepting });
+  const commands = createCommands({
+    log,
+    committer,
+    clock,
+    turns,
+    limits,
+    owner,
+    model,
+    accepting,
+    opened: titles.opened,
+  });
   const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = settings;
   const people = { identity: parts.identity, users: parts.users, sessions: parts.sessions };
   const doorman = createDoorman({ clock, ...people, guests: settings.guests, idleMs, maxMs });
@@ -163,6 +182,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     ready: () => phase === "ready",
     async drain(graceMs) {
       phase = "draining";
+      titles.leave();
       const deadline = clock.monotonic() + graceMs;
       // A little of the time is kept for closing; few sockets need little.
       const spread = Math.min(graceMs / 3, sockets.size * 5);

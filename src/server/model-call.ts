@@ -38,7 +38,7 @@ class CallLimit extends Error {
 export async function callModel(options: {
   model: Model;
   request: ModelRequest;
-  writer: Writer;
+  writer: Pick<Writer, "add" | "offer" | "hasRoom" | "room" | "textLength">;
   limits: CallLimits;
   clock: Clock;
   signal: AbortSignal;

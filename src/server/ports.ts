@@ -132,6 +132,8 @@ export type ModelRequest = {
   readonly messages: readonly ModelMessage[];
   /** The conversation's messages as they are stored, for agents that want more than text. */
   readonly history: readonly Message[];
+  /** What is asked for: a reply where missing. `title`: a few words and nothing else; an agent need do no work for it. */
+  readonly purpose?: "title";
 };
 
 /**

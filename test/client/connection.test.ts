@@ -1,6 +1,6 @@
 // Proves what a connection does after every close code, in silence, in sleep and when it is woken. In memory, with a hand clock.
 import fc from "fast-check";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { afterClose, backoff } from "../../src/client/backoff.ts";
 import { createClient, memoryLocal, socketUrl, type ClientOptions } from "../../src/client/index.ts";
 import { closeCodes } from "../../src/protocol/index.ts";
@@ -361,6 +361,57 @@ test("CO15 rubbish from the server, of any kind, breaks nothing", async () => {
   );
   expect(state()).toBe("online");
   expect(conversation.getSnapshot().entries).toEqual([]);
+});
+
+test("CO21 HS01 a server that answers HTTP but never lets a socket in is told from a network that is gone", async () => {
+  const clock = handClock();
+  const net = fakeSockets();
+  const asked: string[] = [];
+  let answer: () => Promise<Response> = () => Promise.reject(new TypeError("failed to fetch"));
+  vi.stubGlobal("fetch", (url: string) => {
+    asked.push(url);
+    return answer();
+  });
+  onTestFinished(() => void vi.unstubAllGlobals());
+  const url = "https://chat.example/base";
+  const client = createClient({ url, guest: true, clock, random: () => 0.5, webSocket: net.Socket });
+  onTestFinished(() => client.close());
+  client.connect();
+  const refuse = async (): Promise<number> => {
+    await settle();
+    net.last().end(1006);
+    await settle();
+    const state = client.connection.getSnapshot();
+    if (state.kind !== "reconnecting") throw new Error(state.kind);
+    const wait = state.at - clock.now();
+    clock.pass(wait);
+    return wait;
+  };
+  const waits = [await refuse(), await refuse()];
+  expect(asked).toEqual([]);
+  // There is no network: attempts go on as they do.
+  waits.push(await refuse());
+  expect(asked).toEqual(["https://chat.example/base/readyz"]);
+  expect(Math.max(...waits)).toBeLessThan(5000);
+  // A server that is not ready is not one that refuses.
+  answer = () => Promise.resolve(new Response("not ready", { status: 503 }));
+  expect(await refuse()).toBeLessThan(10_000);
+  answer = () => Promise.resolve(new Response("ready"));
+  expect(await refuse()).toBe(45_000);
+  await settle();
+  net.last().end(1006);
+  await settle();
+  expect(client.connection.getSnapshot()).toMatchObject({ kind: "reconnecting", blocked: true });
+  // A person may try at once, and where it is let in all is well.
+  client.tryNow();
+  await settle();
+  net.last().welcome();
+  expect(client.connection.getSnapshot()).toEqual({ kind: "online", draining: false });
+  net.last().end(1006);
+  expect(client.connection.getSnapshot()).not.toHaveProperty("blocked");
+  const before = asked.length;
+  for (let i = 0; i < 5; i++) await refuse();
+  expect(asked).toHaveLength(before);
 });
 
 test("CO16 after close no timer is left", async () => {

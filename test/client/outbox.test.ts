@@ -5,6 +5,7 @@ import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import type { Environment, Tabs } from "../../src/client/environment.ts";
 import { uuidAt } from "../../src/client/environment.ts";
 import { indexedDbStore, memoryLocal, memoryStore, type OutboxStore } from "../../src/client/index.ts";
+import { keptNowhere } from "../../src/client/kept.ts";
 import { createOutbox, type Draft, type Gate, type Outbox, type Pending } from "../../src/client/outbox.ts";
 import type { Result } from "../../src/client/requests.ts";
 import { reject, type Command, type CommandOf, type Rejection } from "../../src/protocol/index.ts";
@@ -72,6 +73,10 @@ function page(options: {
     outbox: options.store,
     tabs: tab.tabs,
     isOnline: () => true,
+    answers: () => Promise.resolve(false),
+    isVisible: () => true,
+    turns: () => () => undefined,
+    kept: keptNowhere,
     wakes: () => () => undefined,
   };
   const outbox: Outbox = createOutbox({

@@ -1,6 +1,7 @@
 // Proves that what the SDK shows survives kills, cuts and reloads, against the real server over real sockets.
 import { expect, onTestFinished, test } from "vitest";
-import { memoryLocal, memoryStore, until } from "../../src/client/index.ts";
+import { WebSocket as NodeSocket } from "ws";
+import { memoryLocal, memoryStore, until, type SocketFactory } from "../../src/client/index.ts";
 import { expectedText, startModelServer } from "../support/model-server.ts";
 import { startProxy } from "./proxy.ts";
 import { startServer } from "./server.ts";
@@ -467,4 +468,134 @@ test("RE13 a conversation that nobody looks at any more is left, and gone on wit
   conversation.subscribe(() => texts.push(textOf(repliesOf(conversation.getSnapshot())[0])));
   await until(conversation, (view) => (view.running === undefined && view.seq > seen ? true : undefined));
   expect(texts.at(-1)).toBe(expectedText(1, 800));
+});
+
+test("RE14 a reaction is shown at once, stays when the log has it, and is taken back where it is refused", async () => {
+  const { server } = await serverWithModel();
+  const storage = { local: memoryLocal() };
+  const proxy = await startProxy(server.port);
+  const client = guest(proxy.url, { storage });
+  const conversation = client.conversation(client.newId());
+  conversation.subscribe(() => undefined);
+  const reply = await finished(conversation, conversation.send("Hello {{chars=9}}"));
+  const me = client.person.getSnapshot()?.id ?? "";
+  const shown = (): unknown => repliesOf(conversation.getSnapshot())[0]?.metadata.reactions;
+  const all: unknown[] = [];
+  conversation.subscribe(() => all.push(shown()));
+
+  const { seq } = conversation.getSnapshot();
+  const liked = conversation.react(reply.id, "👍", true);
+  expect(shown()).toEqual({ "👍": [me] });
+  const entry = conversation.getSnapshot().entries[1];
+  await conversation.rename("Something else happens");
+  expect(conversation.getSnapshot().entries[1]?.message).toEqual(entry?.message);
+  await liked;
+  await until(conversation, (view) => (view.seq >= seq + 2 ? true : undefined));
+  expect(shown()).toEqual({ "👍": [me] });
+  // On its way it is one person once, also where the event came before the answer.
+  expect(all.every((reactions) => JSON.stringify(reactions) === JSON.stringify({ "👍": [me] }))).toBe(true);
+
+  // Away: on, off and on again are one wish.
+  proxy.refuse(true);
+  proxy.cut();
+  await until(client.connection, ({ kind }) => (kind === "online" ? undefined : true));
+  const wishes = [true, false, true].map((on) => conversation.react(reply.id, "🎉", on));
+  wishes.push(conversation.react(reply.id, "👍", false));
+  expect(shown()).toEqual({ "🎉": [me] });
+  proxy.refuse(false);
+  client.tryNow();
+  await Promise.all(wishes);
+  expect(shown()).toEqual({ "🎉": [me] });
+  await until(conversation, (view) => (view.seq >= seq + 6 ? true : undefined));
+  expect(shown()).toEqual({ "🎉": [me] });
+
+  const refused = conversation.react(reply.id, "no emoji", true);
+  expect(shown()).toEqual({ "🎉": [me], "no emoji": [me] });
+  await expect(refused).rejects.toMatchObject({ code: "invalid" });
+  expect(shown()).toEqual({ "🎉": [me] });
+  const other = guest(server.url, { storage: { local: memoryLocal() } });
+  other.connect();
+  await online(other);
+  const theirs = other.conversation(conversation.id).react(reply.id, "👍", true);
+  await expect(theirs).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("RE18 a message far up, on another branch, is reached; one that is not there is not", async () => {
+  const { server } = await serverWithModel();
+  const storage = { local: memoryLocal() };
+  const writer = guest(server.url, { storage });
+  const id = writer.newId();
+  const written = writer.conversation(id);
+  written.subscribe(() => undefined);
+  const first = written.send("Root {{chars=3}}");
+  const root = await finished(written, first);
+  const left = written.send("Left {{chars=3}}");
+  const deep = written.send("Deep in the left {{chars=3}}");
+  await finished(written, deep);
+  let last = written.edit(left, "Right {{chars=3}}");
+  for (let i = 0; i < 60; i++) {
+    await finished(written, last);
+    last = written.send(`Right ${i} {{chars=3}}`);
+  }
+  await finished(written, last);
+
+  const client = guest(server.url, { storage });
+  const conversation = client.conversation(id);
+  // Nobody looks at it yet: it is opened for that.
+  expect(await conversation.reach(deep)).toBe(true);
+  conversation.subscribe(() => undefined);
+  expect(conversation.getSnapshot().entries.map(({ message }) => message.id)).toEqual([
+    first,
+    root.id,
+    left,
+    conversation.find(deep)?.metadata.parent,
+    deep,
+    conversation.replies(deep)[0]?.id,
+  ]);
+  expect(await conversation.reach(last)).toBe(true);
+  expect(conversation.getSnapshot().entries.at(-2)?.message.id).toBe(last);
+  expect(await conversation.reach(client.newId())).toBe(false);
+  expect(await client.conversation(client.newId()).reach(deep)).toBe(false);
+});
+
+test("RE19 a conversation that is not open is renamed, archived, found again and deleted, and is never opened", async () => {
+  const { server } = await serverWithModel();
+  const storage = { local: memoryLocal() };
+  const client = guest(server.url, { storage });
+  client.conversations.subscribe(() => undefined);
+  const other = guest(server.url, { storage: { local: memoryLocal() } });
+  const { id } = await client.create("One");
+  const handle = client.conversation(id);
+  await handle.rename("Two");
+  await until(client.conversations, ({ rows }) => (rows[0]?.title === "Two" ? true : undefined));
+  await expect(handle.rename("")).rejects.toMatchObject({ code: "invalid" });
+  await handle.archive();
+  await until(client.conversations, ({ rows }) => (rows.length === 0 ? true : undefined));
+  expect((await client.list({ archived: true })).rows).toMatchObject([{ id, title: "Two" }]);
+  expect((await client.list({ query: "tw" })).rows).toEqual([]);
+  await handle.archive(false);
+  await until(client.conversations, ({ rows }) => (rows.length === 1 ? true : undefined));
+  expect((await client.list({ query: "tw" })).rows).toMatchObject([{ id }]);
+  expect(handle.getSnapshot().status).toBe("loading");
+  await expect(other.conversation(id).delete()).rejects.toMatchObject({ code: "not_found" });
+  await handle.delete();
+  await until(client.conversations, ({ rows }) => (rows.length === 0 ? true : undefined));
+  await expect(handle.rename("Three")).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("CO21 HS01 an origin that the server refuses is told as that, not as a network that is gone", async () => {
+  const server = await startServer();
+  /** As a browser on a page of somebody else's. */
+  class Foreign extends NodeSocket {
+    constructor(url: string, protocols: string) {
+      super(url, protocols, { origin: "https://elsewhere.example" });
+    }
+  }
+  const client = guest(server.url, { webSocket: Foreign as unknown as SocketFactory, random: () => 0 });
+  client.connect();
+  const state = await until(client.connection, (now) =>
+    now.kind === "reconnecting" && now.blocked === true ? now : undefined,
+  );
+  expect(state.attempt).toBeGreaterThanOrEqual(3);
+  expect(state.at - Date.now()).toBeGreaterThan(25_000);
 });

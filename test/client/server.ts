@@ -10,12 +10,14 @@ export type ServerProcess = {
   readonly url: string;
   readonly port: number;
   kill(signal?: NodeJS.Signals): Promise<void>;
-  start(): Promise<void>;
+  /** `more` is added to the settings from then on. */
+  start(more?: Record<string, string>): Promise<void>;
 };
 
 /** Starts `src/main.ts`; ended with the test. */
 export async function startServer(env: Record<string, string> = {}): Promise<ServerProcess> {
   const dataDir = temporaryDirectory();
+  const settings = { ...env };
   let port = 0;
   let child: ChildProcess | undefined;
 
@@ -28,15 +30,18 @@ export async function startServer(env: Record<string, string> = {}): Promise<Ser
     await gone;
   };
 
-  const start = async (): Promise<void> => {
+  const start = async (more: Record<string, string> = {}): Promise<void> => {
+    Object.assign(settings, more);
     const started = spawn(process.execPath, [join(root, "src/main.ts")], {
       cwd: dataDir,
       env: {
         PATH: process.env["PATH"],
         MODEL: "demo",
+        // Tests that count events or requests want none that they did not ask for.
+        TITLES: "off",
         LOG_LEVEL: "warn",
         DRAIN_MS: "2000",
-        ...env,
+        ...settings,
         PORT: String(port),
         DATA_DIR: dataDir,
       },

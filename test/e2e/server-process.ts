@@ -33,7 +33,15 @@ export class ServerProcess {
   /** Starts and resolves with the milliseconds until it accepted. Rejects with its output where it ends instead. */
   start(more: Record<string, string> = {}): Promise<number> {
     const port = this.url === "" ? "0" : new URL(this.url).port;
-    const env = { ...process.env, DATA_DIR: this.dataDir, PORT: port, LOG_LEVEL: "info", ...this.#env, ...more };
+    const env = {
+      ...process.env,
+      TITLES: "off",
+      DATA_DIR: this.dataDir,
+      PORT: port,
+      LOG_LEVEL: "info",
+      ...this.#env,
+      ...more,
+    };
     const child = spawn(process.execPath, [join(root, "src/main.ts")], { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     running.add(child);

@@ -106,7 +106,7 @@ export class Stage {
   readonly dataDir = mkdtempSync(join(tmpdir(), "throughline-server-"));
 
   async serve(more: Partial<HostOptions> = {}): Promise<Served> {
-    const host = await createHost({ dataDir: this.dataDir, model: counting(), ...more });
+    const host = await createHost({ dataDir: this.dataDir, model: counting(), titles: "off", ...more });
     const server = createServer((request, response) => {
       if (!host.request(request, response)) response.writeHead(404).end();
     });
@@ -146,7 +146,7 @@ export async function startBare(
   const identity = { verify: () => Promise.reject(new Error()) };
   const engine = createEngine(
     { ...store, bus: localBus(), clock: systemClock, journal, model, identity },
-    { ...defaultEngineSettings, node: "n", broken: (error) => expect.fail(String(error)) },
+    { ...defaultEngineSettings, titles: "off", node: "n", broken: (error) => expect.fail(String(error)) },
   );
   await engine.start();
   const frames: Frame[] = [];

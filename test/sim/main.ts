@@ -7,6 +7,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     seeds: { type: "string", default: "1..500" },
     trace: { type: "boolean", default: false },
+    titles: { type: "string", default: "off" },
     all: { type: "boolean", default: false },
     first: { type: "boolean", default: false },
   },
@@ -18,8 +19,13 @@ let failures = 0;
 let steps = 0;
 let events = 0;
 let worlds = 0;
+let titles = 0;
 for (let seed = from; seed <= to; seed++) {
-  const verdict = await runWorld(seed, values.trace ? { trace: (line) => console.log(line) } : {});
+  const verdict = await runWorld(seed, {
+    ...(values.trace ? { trace: (line) => console.log(line) } : {}),
+    ...(values.titles === "model" || values.titles === "words" ? { titles: values.titles } : {}),
+  });
+  titles += verdict.titles;
   worlds++;
   if (worlds % 50 === 0) console.error(`world ${seed}`);
   steps += verdict.steps;
@@ -31,5 +37,7 @@ for (let seed = from; seed <= to; seed++) {
   if (values.first || (!values.all && failures >= 20)) break;
 }
 const seconds = (performance.now() - began) / 1000;
-console.log(`${worlds} worlds, ${failures} failed, ${steps} steps, ${events} events, ${seconds.toFixed(1)} s`);
+console.log(
+  `${worlds} worlds, ${failures} failed, ${steps} steps, ${events} events, ${titles} titles, ${seconds.toFixed(1)} s`,
+);
 process.exitCode = failures > 0 ? 1 : 0;

@@ -126,6 +126,10 @@ export function createModel(options: {
   ): AsyncGenerator<ModelPiece | readonly ModelPiece[]> {
     const { turn, conversation } = request;
     const temper = options.temper();
+    if (request.purpose === "title") {
+      yield* drawTitle(request, signal);
+      return;
+    }
     const call: Call = {
       turn,
       conversation,
@@ -192,6 +196,18 @@ export function createModel(options: {
       // Left by its reader in the middle.
       if (call.state === "running") call.state = "aborted";
     }
+  }
+
+  /** A title, or one of the ways in which none comes. */
+  async function* drawTitle({ conversation }: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelPiece> {
+    const way = chance.weighted({ good: 5, late: 2, fails: 2, nonsense: 2, silent: 1 });
+    const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    if (way === "fails") throw new ModelFailure("model_unavailable", { retryable: true, detail: "drawn" });
+    await Promise.race([wait(way === "late" ? chance.whole(500, 9000) : chance.whole(0, 200)), aborted]);
+    if (way === "silent") await aborted;
+    if (signal.aborted) return;
+    const text = way === "nonsense" ? "Sure!\n\nHere\nis one" : `Title: "${options.mark(conversation)} titled"`;
+    for (const piece of cutUp(chance, text)) yield { type: "text", text: piece };
   }
 
   return { name: options.name, capabilities: { prefill: options.prefill, images: false }, stream };

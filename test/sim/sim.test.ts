@@ -33,6 +33,16 @@ describe("invariants 1 to 14, 16 and 17 of a simulated world", () => {
     });
   }
 
+  it("TI3 TI4 hold where the server names conversations, and it names each once", { timeout: 120_000 }, async () => {
+    let titles = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const verdict = await runWorld(seed, { titles: "model" });
+      expect(verdict.violations).toEqual([]);
+      titles += verdict.titles;
+    }
+    expect(titles).toBeGreaterThan(50);
+  });
+
   it("are checked in the same way each time: a seed replays", async () => {
     const [first, again, other] = [await runWorld(7), await runWorld(7), await runWorld(8)];
     expect(first.events).toBeGreaterThan(50);

@@ -50,6 +50,7 @@ export function createWitness(options: {
   const applied = new Map<string, string>();
   let rows = new Map<string, TurnRecord>();
   let staged: Staged[] = [];
+  let titles = 0;
 
   const note = (work: Work): Work => ({
     ...work,
@@ -136,6 +137,10 @@ export function createWitness(options: {
       ) {
         wrong("CM4", `${event.message.id} was put under a reply that is being made`);
       }
+      if (event.kind === "conversation.updated" && item.key === undefined) {
+        titles++;
+        if (before.title !== undefined) wrong("TI3", `${item.conversation} at seq ${seq} was named already`);
+      }
       const story = tell(before, event, seq);
       history.stories.push(story);
       history.at.push(options.now());
@@ -176,6 +181,8 @@ export function createWitness(options: {
     histories,
     turns,
     applied,
+    /** Names that the server gave. */
+    titles: () => titles,
     note,
     /** Before a call of the store writes: what was staged by an earlier one that failed is void. */
     begin(): void {

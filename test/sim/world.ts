@@ -20,6 +20,8 @@ export type Verdict = {
   readonly violations: readonly string[];
   readonly steps: number;
   readonly events: number;
+  /** Names that the server gave to conversations. */
+  readonly titles: number;
   /** Of everything that was seen, in order: the same seed gives the same. */
   readonly digest: string;
 };
@@ -47,7 +49,10 @@ export type Stage = {
   readonly failed: () => boolean;
 };
 
-export async function runWorld(seed: number, options: { trace?: (line: string) => void } = {}): Promise<Verdict> {
+export async function runWorld(
+  seed: number,
+  options: { trace?: (line: string) => void; titles?: "model" | "words" } = {},
+): Promise<Verdict> {
   const chance = createChance(seed);
   const nature = drawNature(chance.fork());
   const scheduler = createScheduler(chance.fork());
@@ -110,6 +115,8 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
     ...defaultEngineSettings,
     limits: { ...defaultLimits, reactions: 3, frameBytes: 64 * 1024 },
     ...nature.settings,
+    // Off where a world does not ask for them: what kept seeds once found must not move.
+    titles: options.titles ?? ("off" as const),
   };
   for (let i = 0; i < nature.nodes; i++) {
     nodes.push(
@@ -265,5 +272,12 @@ export async function runWorld(seed: number, options: { trace?: (line: string) =
   process.off("uncaughtException", surprised);
   process.off("unhandledRejection", surprised);
   const events = [...witness.histories.values()].reduce((sum, history) => sum + history.events.length, 0);
-  return { seed, violations, steps: scheduler.steps(), events, digest: (digest >>> 0).toString(16) };
+  return {
+    seed,
+    violations,
+    steps: scheduler.steps(),
+    events,
+    titles: witness.titles(),
+    digest: (digest >>> 0).toString(16),
+  };
 }

@@ -39,6 +39,7 @@ const defaults: Omit<Settings, "systemPrompt"> = {
   sessionIdleMs: 7 * day,
   sessionMaxMs: 30 * day,
   durability: "process",
+  titles: "model",
   onCrash: "continue",
   allowedOrigins: "own",
   trustedProxies: [],
@@ -193,6 +194,14 @@ const table: Record<string, Row> = {
   SESSION_IDLE_MS: { field: "sessionIdleMs", good: [["5000", 5_000]], bad: ["0", ...milliseconds] },
   SESSION_MAX_MS: { field: "sessionMaxMs", good: [["5000", 5_000]], bad: ["0", ...milliseconds] },
   DURABILITY: { field: "durability", good: [["disk", "disk"]], bad: ["full", "Disk"] },
+  TITLES: {
+    field: "titles",
+    good: [
+      ["words", "words"],
+      ["off", "off"],
+    ],
+    bad: ["on", "Model"],
+  },
   ON_CRASH: {
     field: "onCrash",
     good: [

@@ -1,0 +1,44 @@
+// Owns the sizes of what browsers load: bundles each entry as a page would get it, prints its gzip size, and fails above its limit.
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "vite";
+
+const root = join(import.meta.dirname, "..");
+
+/** What is loaded first, in kB (1,000 bytes) after gzip; what an entry loads later by `import()` is not counted. */
+const entries: readonly { readonly name: string; readonly entry: string; readonly limit: number }[] = [
+  { name: "SDK", entry: "src/client/index.ts", limit: 15 },
+];
+
+async function sizeOf(entry: string): Promise<number> {
+  const result = await build({
+    root,
+    configFile: false,
+    logLevel: "error",
+    build: {
+      write: false,
+      minify: true,
+      target: "es2022",
+      modulePreload: false,
+      // As an app's own bundle, not as a library: a library's ES format keeps its white space.
+      rolldownOptions: { input: join(root, entry), preserveEntrySignatures: "strict" },
+    },
+  });
+  const outputs = (Array.isArray(result) ? result : "output" in result ? [result] : []).flatMap(({ output }) => output);
+  const chunks = new Map(outputs.flatMap((file) => (file.type === "chunk" ? [[file.fileName, file] as const] : [])));
+  const first = [...chunks.values()].find((chunk) => chunk.isEntry);
+  if (first === undefined) throw new Error(`${entry} gives no bundle`);
+  const loaded = new Set([first.fileName]);
+  for (const name of loaded) for (const other of chunks.get(name)?.imports ?? []) loaded.add(other);
+  return [...loaded].reduce((sum, name) => sum + gzipSync(chunks.get(name)?.code ?? "").length, 0) / 1000;
+}
+
+let tooLarge = 0;
+for (const { name, entry, limit } of entries) {
+  const size = await sizeOf(entry);
+  if (size > limit) tooLarge++;
+  console.log(
+    `${name.padEnd(12)} ${size.toFixed(1).padStart(6)} kB of ${limit} kB${size > limit ? "  TOO LARGE" : ""}`,
+  );
+}
+process.exitCode = tooLarge > 0 ? 1 : 0;
