@@ -6,7 +6,7 @@ import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { logContract } from "./log-suite.ts";
-import { sessionsContract, usersContract } from "./people-suite.ts";
+import { adoptionContract, sessionsContract, usersContract } from "./people-suite.ts";
 
 async function open() {
   const directory = await mkdtemp(join(tmpdir(), "throughline-"));
@@ -22,3 +22,4 @@ async function open() {
 logContract("embedded", open);
 usersContract("embedded", open);
 sessionsContract("embedded", open);
+adoptionContract("embedded", open);

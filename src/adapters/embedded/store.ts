@@ -66,7 +66,7 @@ export function openStore(options: StoreOptions): Store {
       commit: async (works) => commit(works),
       forget: createForget(db, clock),
     };
-    return { log, sessions: createSessions(db, codec), users: createUsers(db, codec, clock), close };
+    return { log, sessions: createSessions(db, codec, hot, clock), users: createUsers(db, codec, clock), close };
   } catch (error) {
     if (connection.isOpen) connection.close();
     throw error;
