@@ -37,8 +37,8 @@ export type HostOptions = {
   readonly fallback?: Model | undefined;
   /** Verifies ID tokens; without one only guests and sessions come in. */
   readonly identity?: Identity | undefined;
-  /** Where the people are; the embedded store by default. */
-  readonly users?: Users | undefined;
+  /** Where the people are; the embedded store by default, which a repository of one's own may be given for the guests. */
+  readonly users?: Users | ((embedded: Users) => Users) | undefined;
   /** 32 bytes each: the first seals, the others only open. None: a file in `dataDir` has them, and is made where it is missing. */
   readonly masterKeys?: readonly Uint8Array[];
   readonly durability?: "process" | "disk";
@@ -105,7 +105,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     {
       log: store.log,
       sessions: store.sessions,
-      users: options.users ?? store.users,
+      users: typeof options.users === "function" ? options.users(store.users) : (options.users ?? store.users),
       bus,
       clock,
       journal,

@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { oidcIdentity, firebaseIssuer, type TrustedIssuer } from "./adapters/identity/oidc.ts";
+import { MissingPackage, openFirestoreUsers, type FirestoreUsers } from "./adapters/users/firestore.ts";
 import { pinoJournal } from "./adapters/journal/pino.ts";
 import { findModel, type ModelSettings } from "./adapters/models/find.ts";
 import { StoreRefusal } from "./adapters/embedded/refusal.ts";
@@ -27,6 +28,23 @@ const issuersOf = (settings: Settings): TrustedIssuer[] =>
       ? [firebaseIssuer(way.project, jwksUrl === undefined ? { emulator } : { jwksUrl, emulator })]
       : [{ kind: "oidc", issuer: way.issuer, audience: way.audience, jwksUrl }];
   });
+
+/** The people of Firestore where `USERS` says so; undefined: the embedded ones. */
+async function openUsers(settings: Settings, journal: Journal): Promise<FirestoreUsers | undefined> {
+  if (settings.users.kind !== "firestore") return undefined;
+  const { project } = settings.users;
+  const { firestoreEmulator: emulator, firebaseEmulator: authEmulator, usersUnknown: unknown } = settings;
+  const [first] = issuersOf(settings);
+  // Firebase Auth is asked where it can be: not beside an emulator of Firestore alone, which has no accounts.
+  const accounts = first?.kind === "firebase" && (emulator === undefined || authEmulator !== undefined);
+  const issuer = first?.issuer ?? "";
+  const where = { project, accounts, emulator, authEmulator };
+  return openFirestoreUsers({ ...where, issuer, unknown, clock: systemClock, journal }).catch((error: unknown) =>
+    error instanceof MissingPackage
+      ? refuse(["USERS: firestore needs the package firebase-admin. Install it: npm install firebase-admin@14"])
+      : Promise.reject(error),
+  );
+}
 
 const nameOf = (choice: Settings["model"]): string | undefined =>
   choice === undefined ? undefined : choice.provider === "demo" ? "demo" : `${choice.provider}:${choice.model}`;
@@ -63,6 +81,7 @@ async function main(): Promise<void> {
   const found = await findModel(modelSettings(settings), { clock: systemClock, onDropped: countDropped(journal) });
   if ("refusal" in found) return refuse([found.refusal]);
   const loopback = isLoopback(settings.host);
+  const people = await openUsers(settings, journal);
 
   const host = await createHost({
     dataDir: settings.dataDir,
@@ -70,6 +89,7 @@ async function main(): Promise<void> {
     fallback: found.fallback,
     identity: oidcIdentity({ issuers: issuersOf(settings), clock: systemClock, journal }),
     masterKeys: settings.masterKeys,
+    users: people?.users,
     durability: settings.durability,
     allowedOrigins:
       settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,

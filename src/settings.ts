@@ -94,6 +94,7 @@ function parseAll(env: Readonly<Record<string, string | undefined>>, problems: s
     authJwksUrl: take("AUTH_JWKS_URL", undefined, parseKeysUrl),
     firebaseEmulator: take("FIREBASE_AUTH_EMULATOR_HOST", undefined, parseHostPort),
     users: take("USERS", { kind: "embedded" } as const, parseUsers),
+    usersUnknown: take("USERS_UNKNOWN", "create", oneOf(["create", "refuse"])),
     firestoreEmulator: take("FIRESTORE_EMULATOR_HOST", undefined, parseHostPort),
     sessionIdleMs: take("SESSION_IDLE_MS", 7 * day, whole(1, 3_650 * day, "milliseconds")),
     sessionMaxMs: take("SESSION_MAX_MS", 30 * day, whole(1, 3_650 * day, "milliseconds")),

@@ -1,7 +1,7 @@
 // Owns one person's socket: coming in, requests until they are answered over however many sockets, frames to whoever reads. It decides nothing.
 import { WebSocket } from "ws";
 import { objectOf, parseFrame, textOf, type Ack, type Frame } from "../client/frames.ts";
-import { socketUrl } from "../client/client.ts";
+import { socketUrl } from "../client/address.ts";
 import type { Measures } from "./measure.ts";
 
 export type LineOptions = {

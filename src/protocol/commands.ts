@@ -60,6 +60,12 @@ export const commandSchemas = {
   }),
   "auth.refresh": v.object({ type: v.literal("auth.refresh"), id: commandId, token: secret }),
   "auth.logout": v.object({ type: v.literal("auth.logout"), id: commandId, everywhere: v.optional(v.boolean()) }),
+  "session.list": v.object({ type: v.literal("session.list"), id: commandId }),
+  "session.revoke": v.object({
+    type: v.literal("session.revoke"),
+    id: commandId,
+    session: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
+  }),
   ping: v.object({ type: v.literal("ping"), id: commandId }),
   "conversation.list": v.object({
     type: v.literal("conversation.list"),

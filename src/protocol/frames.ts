@@ -44,6 +44,17 @@ export const conversationRow = v.object({
 });
 export type ConversationRow = v.InferOutput<typeof conversationRow>;
 
+/** A person's session, as `session.list` answers it. `device` and `place` are words, `current` is the asking one. */
+export const sessionRow = v.object({
+  id: v.string(),
+  current: v.boolean(),
+  device: v.string(),
+  place: v.string(),
+  createdAt: v.string(),
+  lastSeenAt: v.string(),
+});
+export type SessionRow = v.InferOutput<typeof sessionRow>;
+
 /** Every frame from the server. */
 export const serverFrame = v.variant("type", [
   v.looseObject({ type: v.literal("ack"), id: v.string() }),

@@ -1,5 +1,6 @@
 // Owns the putting together of one server process: parts in, sockets served, drain. It knows no HTTP and no adapter.
 import { defaultLimits, type Limits } from "../protocol/index.ts";
+import { createAccount } from "./account.ts";
 import { createCommands } from "./commands.ts";
 import { createCommitter } from "./committer.ts";
 import { createHub } from "./hub.ts";
@@ -8,9 +9,11 @@ import { createModelPool } from "./model-pool.ts";
 import type { Bus, Clock, Identity, Journal, Log, Model, Sessions, Users } from "./ports.ts";
 import { createDoorman } from "./sessions.ts";
 import { createSocket, type Socket } from "./socket.ts";
+import { createSweep, sweepMs } from "./sweep.ts";
 import { createTails } from "./tails.ts";
 import { createTitles } from "./titles.ts";
 import { createTurns } from "./turns.ts";
+import type { Visitor } from "./visitor.ts";
 import type { Wire, WireEvents } from "./wire.ts";
 
 /** The parts of a server; every one is a port. */
@@ -36,6 +39,8 @@ export type EngineSettings = {
   readonly authMs: number;
   readonly sessionIdleMs: number;
   readonly sessionMaxMs: number;
+  /** How often everybody connected is looked up: may they still be here? */
+  readonly sweepMs: number;
   readonly systemPrompt: string;
   readonly contextLength: number;
   readonly call: CallLimits;
@@ -54,6 +59,7 @@ export const defaultEngineSettings = {
   authMs: 10_000,
   sessionIdleMs: 7 * 24 * 3_600_000,
   sessionMaxMs: 30 * 24 * 3_600_000,
+  sweepMs,
   systemPrompt:
     "You are a helpful assistant. Answer in the language of the person who asks. Use Markdown where it helps.",
   contextLength: 400_000,
@@ -65,8 +71,8 @@ export const defaultEngineSettings = {
 export type Engine = {
   /** Takes up what an earlier process left. Sockets may be accepted from then on. */
   start(): Promise<void>;
-  /** Serves a socket. */
-  accept(wire: Wire): WireEvents;
+  /** Serves a socket. `visitor`: what is known of whoever opened it. */
+  accept(wire: Wire, visitor?: Visitor): WireEvents;
   readonly sockets: () => number;
   /** Ready for new work: started and not leaving. */
   readonly ready: () => boolean;
@@ -130,17 +136,19 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     opened: titles.opened,
   });
   const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = settings;
-  const people = { identity: parts.identity, users: parts.users, sessions: parts.sessions };
-  const doorman = createDoorman({ clock, ...people, guests: settings.guests, idleMs, maxMs });
+  const { identity, users, sessions } = parts;
+  const doorman = createDoorman({ clock, bus, identity, users, sessions, guests: settings.guests, idleMs, maxMs });
+  const hub = createHub({ bus, log, clock });
+  const sweep = createSweep({ hub, users, sessions, bus, clock, journal });
   const socketOptions = {
     clock,
     log,
-    bus,
     journal,
     doorman,
+    account: createAccount({ clock, bus, sessions, doorman, idleMs, maxMs }),
     commands,
     tails: createTails(bus),
-    hub: createHub({ bus, log, clock }),
+    hub,
     limits,
     node,
     version: settings.version,
@@ -171,10 +179,12 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       });
       every(3_600_000, () => {
         log.forget(clock.now() - answersKept).catch(() => journal.warn("forget_failed"));
+        sessions.forget(clock.now() - maxMs).catch(() => journal.warn("forget_failed"));
       });
+      every(settings.sweepMs, () => void sweep());
     },
-    accept(wire) {
-      const socket = createSocket(socketOptions, wire, () => sockets.delete(socket));
+    accept(wire, visitor = {}) {
+      const socket = createSocket(socketOptions, wire, visitor, () => sockets.delete(socket));
       sockets.add(socket);
       return socket;
     },

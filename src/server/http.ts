@@ -13,6 +13,7 @@ import {
   socketPath,
   subprotocol,
   targetOf,
+  visitorOf,
   type GateOptions,
   type Refusal,
 } from "./gate.ts";
@@ -95,7 +96,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         ws.on("error", () => undefined);
         if (offersOnlyOtherVersions(request))
           return ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
-        wireOf(ws, socket, (wire) => engine.accept(wire));
+        wireOf(ws, socket, (wire) => engine.accept(wire, visitorOf(request)));
       });
       return true;
     },

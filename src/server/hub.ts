@@ -12,7 +12,11 @@ type Member = {
   end(): void;
 };
 
-export type Hub = { join(user: string, member: Member): () => void };
+export type Hub = {
+  join(user: string, member: Member): () => void;
+  /** Everybody who has a socket here. */
+  people(): readonly string[];
+};
 
 /** A row is told at most this often (ms). */
 const rowEvery = 1000;
@@ -84,5 +88,6 @@ export function createHub(options: { bus: Bus; log: Log; clock: Clock }): Hub {
         for (const row of person.rows.values()) row.cancel?.();
       };
     },
+    people: () => [...people.keys()],
   };
 }

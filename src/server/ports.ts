@@ -172,6 +172,8 @@ export type Claims = {
   readonly name?: string | undefined;
   readonly email?: string | undefined;
   readonly expiresAt: number;
+  /** When the person last proved who they are, where the token says so. */
+  readonly authenticatedAt?: number | undefined;
 };
 
 /** Verifies ID tokens. `unauthorized` for a bad one, always in the same words; `unavailable` where it cannot tell (keys out of reach). */
@@ -179,13 +181,32 @@ export interface Identity {
   verify(token: string): Promise<Claims | Rejection>;
 }
 
-export type User = { readonly id: string; readonly name?: string | undefined };
+/** A person. A guest's `id` begins with `guest_`, nobody else's does. `validAfter`: what was signed in before (ms) is over. */
+export type User = {
+  readonly id: string;
+  readonly name?: string | undefined;
+  readonly validAfter?: number | undefined;
+};
 
-/** The people. `resolve` finds or makes the user of a token, or a new guest; `find` tells whether a user may still come in. */
+/**
+ * The people. `unauthorized`: nobody by that id, `blocked`: may not come in, `unavailable`: it cannot be told now.
+ * MUST answer within a few seconds, whatever is behind it. MUST NOT give more of a person than a User holds.
+ */
 export interface Users {
+  /** Finds or makes the user of a verified token, or a new guest. */
   resolve(who: Claims | "guest"): Promise<User | Rejection>;
+  /** Whether somebody known may still come in. May be half a minute old. */
   find(id: string): Promise<User | Rejection>;
+  /** The same for many, in their order, and never from a cache: asked about those who are connected. */
+  findAll(ids: readonly string[]): Promise<readonly (User | Rejection)[]>;
 }
+
+/** What is known of whoever uses a session, in words for its owner; `authenticatedAt` as in Claims. */
+export type SessionAbout = {
+  readonly device?: string | undefined;
+  readonly place?: string | undefined;
+  readonly authenticatedAt?: number | undefined;
+};
 
 /** A session's row. Times in milliseconds since 1970. The token itself is never stored, only its SHA-256. */
 export type SessionRecord = {
@@ -195,15 +216,29 @@ export type SessionRecord = {
   readonly createdAt: number;
   readonly lastSeenAt: number;
   readonly revokedAt?: number | undefined;
-  readonly client?: string | undefined;
+  readonly about: SessionAbout;
 };
 
 export interface Sessions {
   create(session: SessionRecord): Promise<void>;
   findByHash(tokenHash: string): Promise<SessionRecord | undefined>;
-  touch(id: string, lastSeenAt: number): Promise<void>;
-  /** Ends one session, or all of a user. */
-  revoke(which: { user: string; session?: string | undefined }, at: number): Promise<void>;
+  /** A user's sessions that nobody has ended, last seen first. */
+  list(user: string, limit: number): Promise<readonly SessionRecord[]>;
+  touch(id: string, lastSeenAt: number, about?: SessionAbout): Promise<void>;
+  /** Ends one session, or all of a user. false: the user has no such session. */
+  revoke(which: { user: string; session?: string | undefined }, at: number): Promise<boolean>;
+  /**
+   * A guest becomes `user`, in one transaction: the guest's conversations and turns are `user`'s, all sessions of the guest end, and
+   * `session` is made. Gives the conversations that moved, newest first. Again: moves what came since, perhaps nothing.
+   */
+  adopt(move: {
+    guest: string;
+    user: string;
+    at: number;
+    session?: SessionRecord | undefined;
+  }): Promise<readonly string[]>;
+  /** Forgets sessions last seen before a time, and guests from before it who have neither session nor conversation. */
+  forget(before: number): Promise<void>;
 }
 
 /** The built files of the browser by their path, `/assets/app-1a2b3c.js`. Pages have no ending: `/`, `/widget-demo`. */

@@ -3,18 +3,20 @@ import { createHash } from "node:crypto";
 import { sessionEnd, type Speaker } from "../domain/session.ts";
 import { isRejection } from "../domain/records.ts";
 import { reject, stamp, type CloseCode, type CommandOf, type Rejection } from "../protocol/index.ts";
-import { StoreFailure, type Claims, type Clock, type Identity } from "./ports.ts";
-import type { SessionRecord, Sessions, User, Users } from "./ports.ts";
+import { StoreFailure, type Bus, type Claims, type Clock, type Identity } from "./ports.ts";
+import type { SessionAbout, SessionRecord, Sessions, User, Users } from "./ports.ts";
+import { describeVisitor, type Visitor } from "./visitor.ts";
 
 type SessionAnswer = { id: string; token: string; resumed: boolean; expiresAt: string };
+/** What `auth` says of the person. `was`: the guest they were until now; what was the guest's is theirs (PE9). */
+type PersonAnswer = { session: SessionAnswer; user: { id: string; name?: string }; was?: string };
 
+type Admitted = { readonly ok: true; readonly speaker: Speaker; readonly answer: PersonAnswer };
 /** Somebody who may come in, or why not and the code to close with. */
-type Admission =
-  | { readonly ok: true; readonly speaker: Speaker; readonly user: User; readonly session: SessionAnswer }
-  | { readonly ok: false; readonly rejection: Rejection; readonly close: CloseCode };
+type Admission = Admitted | { readonly ok: false; readonly rejection: Rejection; readonly close: CloseCode };
 
 export type Doorman = {
-  admit(command: CommandOf<"auth">): Promise<Admission>;
+  admit(command: CommandOf<"auth">, visitor: Visitor): Promise<Admission>;
   /** A newer token for an open socket. The person must be the same. */
   refresh(
     speaker: Speaker,
@@ -24,12 +26,11 @@ export type Doorman = {
   hasEnded(token: string): Promise<boolean>;
   /** Notes that a speaker did something; written down now and then. */
   seen(speaker: Speaker): Speaker;
-  /** `unavailable` where the store has no room to write it down: the session goes on. */
-  logout(speaker: Speaker, everywhere: boolean): Promise<Rejection | undefined>;
 };
 
 export type DoormanOptions = {
   readonly clock: Clock;
+  readonly bus: Bus;
   readonly identity: Identity;
   readonly users: Users;
   readonly sessions: Sessions;
@@ -38,47 +39,84 @@ export type DoormanOptions = {
   readonly maxMs: number;
 };
 
+/** How long (ms) a command of a guest, begun before its sockets were closed, may still be on its way into the log. */
+const lateMs = 2000;
+/** Moved conversations that the person's other devices are told of at once. */
+const toldMoves = 100;
+
 const hashOf = (token: string): string => createHash("sha256").update(token).digest("base64url");
+const isGuest = (user: string): boolean => user.startsWith("guest_");
 
 export function createDoorman(options: DoormanOptions): Doorman {
   const { clock, identity, users, sessions } = options;
   /** How often (ms) activity is written down. */
   const touchEvery = Math.min(60_000, options.idleMs / 4);
 
-  const refused = (rejection: Rejection): Admission => {
-    const close = rejection.code === "unavailable" ? 1013 : rejection.code === "blocked" ? 4403 : 4401;
+  const refused = (rejection: Rejection, ended = false): Admission => {
+    const passing = rejection.code === "unavailable";
+    const close = passing ? 1013 : rejection.code === "blocked" ? 4403 : ended ? 4410 : 4401;
     return { ok: false, rejection, close };
   };
 
-  const answer = (record: SessionRecord, token: string, resumed: boolean): SessionAnswer => {
+  const admitted = (record: SessionRecord, token: string, user: User, resumed: boolean, claims?: Claims): Admitted => {
+    const speaker: Speaker = {
+      user: record.user,
+      session: record.id,
+      sessionCreatedAt: record.createdAt,
+      lastSeenAt: record.lastSeenAt,
+      ...(claims === undefined ? {} : { tokenExpiresAt: claims.expiresAt }),
+      warned: false,
+    };
     const expiresAt = stamp(sessionEnd(record.createdAt, record.lastSeenAt, options));
-    return { id: record.id, token, resumed, expiresAt };
+    const { id, name } = user;
+    const person = name === undefined ? { id } : { id, name };
+    return { ok: true, speaker, answer: { session: { id: record.id, token, resumed, expiresAt }, user: person } };
   };
 
-  const speakerOf = (record: SessionRecord, claims: Claims | undefined): Speaker => ({
-    user: record.user,
-    session: record.id,
-    sessionCreatedAt: record.createdAt,
-    lastSeenAt: record.lastSeenAt,
-    ...(claims === undefined ? {} : { tokenExpiresAt: claims.expiresAt }),
-    warned: false,
-  });
-
-  const begin = async (user: User, claims: Claims | undefined, client: string | undefined): Promise<Admission> => {
+  const fresh = (user: User, about: SessionAbout): { record: SessionRecord; token: string } => {
     const token = clock.secret(32);
     const now = clock.now();
     const times = { createdAt: now, lastSeenAt: now };
-    const record: SessionRecord = { id: clock.uuid(), user: user.id, tokenHash: hashOf(token), ...times, client };
-    await sessions.create(record);
-    return { ok: true, speaker: speakerOf(record, claims), user, session: answer(record, token, false) };
+    return { token, record: { id: clock.uuid(), user: user.id, tokenHash: hashOf(token), ...times, about } };
   };
 
-  const resume = async (record: SessionRecord, token: string, user: User, claims?: Claims): Promise<Admission> => {
+  const begin = async (user: User, about: SessionAbout, claims?: Claims): Promise<Admission> => {
+    const { record, token } = fresh(user, about);
+    await sessions.create(record);
+    return admitted(record, token, user, false, claims);
+  };
+
+  const resume = async (
+    record: SessionRecord,
+    token: string,
+    user: User,
+    about: SessionAbout,
+    claims?: Claims,
+  ): Promise<Admission> => {
     const now = clock.now();
     // A store without room goes on being read (LG8).
-    await unlessFull(() => sessions.touch(record.id, now));
-    const seen = { ...record, lastSeenAt: now };
-    return { ok: true, speaker: speakerOf(seen, claims), user, session: answer(seen, token, true) };
+    await unlessFull(() => sessions.touch(record.id, now, { ...record.about, ...about }));
+    return admitted({ ...record, lastSeenAt: now }, token, user, true, claims);
+  };
+
+  /** A guest signs in: what was the guest's is the user's, under a new session; once, whoever else tries (PE9). */
+  const upgrade = async (guest: string, user: User, about: SessionAbout, claims: Claims): Promise<Admission> => {
+    const { record, token } = fresh(user, about);
+    const move = { guest, user: user.id };
+    tell(user.id, await sessions.adopt({ ...move, at: clock.now(), session: record }));
+    options.bus.publish(`user/${guest}`, { kind: "session-ended", user: guest });
+    // What the guest's sockets had begun before they were closed is moved as well.
+    clock.after(lateMs, () => {
+      const late = sessions.adopt({ ...move, at: clock.now() });
+      late.then((moved) => tell(user.id, moved)).catch(() => undefined);
+    });
+    const { speaker, answer } = admitted(record, token, user, false, claims);
+    return { ok: true, speaker, answer: { ...answer, was: guest } };
+  };
+  const tell = (user: string, moved: readonly string[]): void => {
+    for (const conversation of moved.slice(0, toldMoves)) {
+      options.bus.publish(`user/${user}`, { kind: "row", user, conversation });
+    }
   };
 
   /** The session of a token: live, ended, or none. */
@@ -89,50 +127,56 @@ export function createDoorman(options: DoormanOptions): Doorman {
     return over || record.revokedAt !== undefined ? "ended" : record;
   };
 
-  const byToken = async (command: CommandOf<"auth">, token: string): Promise<Admission> => {
+  const byToken = async (command: CommandOf<"auth">, token: string, about: SessionAbout): Promise<Admission> => {
     const claims = await identity.verify(token);
     if (isRejection(claims)) return refused(claims);
     const user = await users.resolve(claims);
     if (isRejection(user)) return refused(user);
+    if (isOver(claims.authenticatedAt, user)) return refused(reject("unauthorized"));
+    const proven = { ...about, authenticatedAt: claims.authenticatedAt };
     const known = command.session === undefined ? undefined : await look(command.session);
-    if (command.session !== undefined && known !== undefined && known !== "ended" && known.user === user.id) {
-      return resume(known, command.session, user, claims);
-    }
-    return begin(user, claims, clientOf(command));
+    if (command.session === undefined || known === undefined || known === "ended") return begin(user, proven, claims);
+    if (isGuest(known.user) && known.user !== user.id) return upgrade(known.user, user, proven, claims);
+    const own = known.user === user.id && !isOver(signedInAt(known), user);
+    return own ? resume(known, command.session, user, proven, claims) : begin(user, proven, claims);
   };
 
-  const bySession = async (command: CommandOf<"auth">, token: string): Promise<Admission> => {
+  const bySession = async (command: CommandOf<"auth">, token: string, about: SessionAbout): Promise<Admission> => {
     const record = await look(token);
     if (record !== undefined && record !== "ended") {
       const user = await users.find(record.user);
-      return isRejection(user) ? refused(user) : resume(record, token, user);
+      if (isRejection(user)) return refused(user);
+      const over = isOver(signedInAt(record), user);
+      return over ? refused(reject("unauthorized"), true) : resume(record, token, user, about);
     }
-    if (command.guest === true && options.guests) return asGuest(command);
-    return { ok: false, rejection: reject("unauthorized"), close: record === "ended" ? 4410 : 4401 };
+    if (command.guest === true && options.guests) return asGuest(about);
+    return refused(reject("unauthorized"), record === "ended");
   };
 
-  const asGuest = async (command: CommandOf<"auth">): Promise<Admission> => {
+  const asGuest = async (about: SessionAbout): Promise<Admission> => {
     if (!options.guests) return refused(reject("unauthorized"));
     const user = await users.resolve("guest");
-    return isRejection(user) ? refused(user) : begin(user, undefined, clientOf(command));
+    return isRejection(user) ? refused(user) : begin(user, about);
   };
 
-  const letIn = (command: CommandOf<"auth">): Promise<Admission> => {
-    if (command.token !== undefined) return byToken(command, command.token);
-    if (command.session !== undefined) return bySession(command, command.session);
-    return command.guest === true ? asGuest(command) : Promise.resolve(refused(reject("unauthorized")));
+  const letIn = (command: CommandOf<"auth">, visitor: Visitor): Promise<Admission> => {
+    const about = describeVisitor(visitor, command.client);
+    if (command.token !== undefined) return byToken(command, command.token, about);
+    if (command.session !== undefined) return bySession(command, command.session, about);
+    return command.guest === true ? asGuest(about) : Promise.resolve(refused(reject("unauthorized")));
   };
 
   return {
-    async admit(command) {
-      return (await unlessFull(() => letIn(command))) ?? refused(unavailable());
+    async admit(command, visitor) {
+      return (await unlessFull(() => letIn(command, visitor))) ?? refused(unavailable());
     },
     async refresh(speaker, token) {
       const claims = await identity.verify(token);
       if (isRejection(claims)) return claims;
       const user = await users.resolve(claims);
       if (isRejection(user)) return user;
-      if (user.id !== speaker.user) return reject("unauthorized", { field: "token" });
+      const other = user.id !== speaker.user || isOver(claims.authenticatedAt, user);
+      if (other) return reject("unauthorized", { field: "token" });
       const next = { ...speaker, tokenExpiresAt: claims.expiresAt, warned: false };
       const expiresAt = stamp(sessionEnd(next.sessionCreatedAt, next.lastSeenAt, options));
       return { speaker: next, session: { id: speaker.session, resumed: true, expiresAt } };
@@ -145,28 +189,24 @@ export function createDoorman(options: DoormanOptions): Doorman {
       sessions.touch(speaker.session, now).catch(() => undefined);
       return { ...speaker, lastSeenAt: now };
     },
-    async logout(speaker, everywhere) {
-      const { user, session } = speaker;
-      const which = everywhere ? { user } : { user, session };
-      const done = await unlessFull(() => sessions.revoke(which, clock.now()).then(() => true));
-      return done === undefined ? unavailable() : undefined;
-    },
   };
 }
 
-const unavailable = (): Rejection => reject("unavailable", { retryAfterMs: 1000 });
+/** When the holder of a session last proved who they are. */
+export const signedInAt = ({ about, createdAt }: SessionRecord): number => about.authenticatedAt ?? createdAt;
+
+/** True for what was signed in before its user took everything back. */
+export const isOver = (signedIn: number | undefined, { validAfter }: User): boolean =>
+  validAfter !== undefined && signedIn !== undefined && signedIn < validAfter;
+
+export const unavailable = (): Rejection => reject("unavailable", { retryAfterMs: 1000 });
 
 /** What `act` gives; undefined: the store had no room for it (LG8). */
-async function unlessFull<T>(act: () => Promise<T>): Promise<T | undefined> {
+export async function unlessFull<T>(act: () => Promise<T>): Promise<T | undefined> {
   try {
     return await act();
   } catch (error) {
     if (error instanceof StoreFailure && error.kind === "full") return undefined;
     throw error;
   }
-}
-
-function clientOf(command: CommandOf<"auth">): string | undefined {
-  const { name, version } = command.client ?? {};
-  return name === undefined ? undefined : `${name} ${version ?? ""}`.trim();
 }

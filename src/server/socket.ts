@@ -5,22 +5,24 @@ import { isRejection } from "../domain/records.ts";
 import { closeCodes, decode, encodeAck, encodeError, reject, stamp } from "../protocol/index.ts";
 import type { CloseCode, Command, CommandOf, Limits, Rejection } from "../protocol/index.ts";
 import { errorName } from "./journal.ts";
+import type { Account, AccountCommand } from "./account.ts";
 import type { Commands } from "./commands.ts";
 import { encodeNotice } from "./frames.ts";
 import type { Hub } from "./hub.ts";
 import { createBudget, createControlMeter } from "./outlet.ts";
-import { StoreFailure, type Bus, type Clock, type Journal, type Log } from "./ports.ts";
+import { StoreFailure, type Clock, type Journal, type Log } from "./ports.ts";
 import { createReaders } from "./readers.ts";
 import type { Doorman } from "./sessions.ts";
 import type { Tails } from "./tails.ts";
+import type { Visitor } from "./visitor.ts";
 import type { Wire, WireEvents } from "./wire.ts";
 
 export type SocketOptions = {
   readonly clock: Clock;
   readonly log: Log;
-  readonly bus: Bus;
   readonly journal: Journal;
   readonly doorman: Doorman;
+  readonly account: Account;
   readonly commands: Commands;
   readonly tails: Tails;
   readonly hub: Hub;
@@ -50,7 +52,7 @@ const mostQueued = 512 * 1024;
 /** How long (ms) a peer has to finish the closing handshake. */
 const closeMs = 4000;
 
-export function createSocket(options: SocketOptions, wire: Wire, gone: () => void): Socket {
+export function createSocket(options: SocketOptions, wire: Wire, visitor: Visitor, gone: () => void): Socket {
   const { clock, doorman, commands, limits, journal } = options;
   let state: SocketState = { kind: "waiting" };
   const queue: { text: string; bytes: number }[] = [];
@@ -118,13 +120,13 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
 
   const authenticate = async (command: CommandOf<"auth">): Promise<void> => {
     cancelAuth();
-    const admission = await doorman.admit(command);
+    const admission = await doorman.admit(command, visitor);
     if (state.kind !== "waiting") return;
     if (!admission.ok) {
       answerError(command.id, admission.rejection);
       return close(admission.close);
     }
-    const { speaker, user, session } = admission;
+    const { speaker, answer: person } = admission;
     state = { kind: "open", speaker, malformed: 0 };
     leave = options.hub.join(speaker.user, {
       session: speaker.session,
@@ -132,12 +134,12 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
       send: (frame) => budget.push(frame),
       end: () => close(4410),
     });
-    if (await doorman.hasEnded(session.token)) close(4410);
+    if (await doorman.hasEnded(person.session.token)) close(4410);
     if (isClosed()) return;
     const { heartbeatMs, version, node, log } = options;
     const server = { version, node };
     const now = stamp(clock.now());
-    answer(command.id, { session, user, server, heartbeatMs, limits, now, epoch: log.epoch });
+    answer(command.id, { ...person, server, heartbeatMs, limits, now, epoch: log.epoch });
     for (const item of command.open ?? []) await openOne(speaker.user, item, undefined);
   };
 
@@ -170,18 +172,10 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
       case "ping":
         return answer(command.id, { now: stamp(clock.now()) });
       case "auth.refresh":
-        return refresh(command, speaker);
-      case "auth.logout": {
-        const refused = await doorman.logout(speaker, command.everywhere ?? false);
-        if (refused !== undefined) return answerError(command.id, refused);
-        answer(command.id, {});
-        options.bus.publish(`user/${user}`, {
-          kind: "session-ended",
-          user,
-          ...(command.everywhere === true ? {} : { session: speaker.session }),
-        });
-        return close(4410);
-      }
+      case "auth.logout":
+      case "session.list":
+      case "session.revoke":
+        return handleAccount(command, speaker);
       case "conversation.list":
         listening = true;
         return answer(command.id, await commands.list(user, command));
@@ -199,11 +193,12 @@ export function createSocket(options: SocketOptions, wire: Wire, gone: () => voi
     }
   };
 
-  const refresh = async (command: CommandOf<"auth.refresh">, speaker: Speaker): Promise<void> => {
-    const refreshed = await doorman.refresh(speaker, command.token);
-    if (isRejection(refreshed)) return answerError(command.id, refreshed);
-    know(refreshed.speaker);
-    answer(command.id, { session: refreshed.session });
+  const handleAccount = async (command: AccountCommand, speaker: Speaker): Promise<void> => {
+    const done = await options.account.handle(command, speaker);
+    if (done.speaker !== undefined) know(done.speaker);
+    answer(command.id, done.answer);
+    done.after?.publish();
+    if (done.after?.leaves === true) close(4410);
   };
   const know = (speaker: Speaker): void => {
     if (state.kind === "open") state = { ...state, speaker };

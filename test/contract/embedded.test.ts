@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { logContract } from "./log-suite.ts";
-import { sessionsContract, usersContract } from "./people-suite.ts";
+import { adoptionContract, sessionsContract, usersContract } from "./people-suite.ts";
 import { testVault } from "../support/vault.ts";
 
 async function open() {
@@ -22,3 +22,4 @@ async function open() {
 logContract("embedded", open);
 usersContract("embedded", open);
 sessionsContract("embedded", open);
+adoptionContract("embedded", open);

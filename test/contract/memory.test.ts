@@ -2,10 +2,11 @@
 import { memoryDisk, openMemoryStore } from "../../src/adapters/memory/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { logContract } from "./log-suite.ts";
-import { sessionsContract, usersContract } from "./people-suite.ts";
+import { adoptionContract, sessionsContract, usersContract } from "./people-suite.ts";
 
 const open = async () => openMemoryStore(memoryDisk(), { clock: systemClock });
 
 logContract("memory", open);
 usersContract("memory", open);
 sessionsContract("memory", open);
+adoptionContract("memory", open);

@@ -115,9 +115,10 @@ export async function done(log: Log, one: Work): Promise<Extract<Outcome, { ok: 
 /** A page of ada's list, which must not be refused. */
 export async function listed(
   log: Log,
-  page: { limit: number; cursor?: string | undefined; query?: string; archived?: boolean },
+  page: { limit: number; cursor?: string | undefined; query?: string | undefined; archived?: boolean },
+  user = "ada",
 ) {
-  const read = await log.list("ada", { archived: false, ...page });
+  const read = await log.list(user, { archived: false, ...page });
   if ("code" in read) throw new Error(`not listed: ${read.code}`);
   return read;
 }

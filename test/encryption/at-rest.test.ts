@@ -158,7 +158,14 @@ describe("what is stored", () => {
     const canary = "kanarienvogel";
     const user = await store.users.resolve({ issuer: "i", subject: "s", name: canary, expiresAt: 0 });
     if (!("id" in user)) throw new Error("no user");
-    const session = { id: "s", user: user.id, tokenHash: "h", createdAt: 1, lastSeenAt: 1, client: canary };
+    const session = {
+      id: "s",
+      user: user.id,
+      tokenHash: "h",
+      createdAt: 1,
+      lastSeenAt: 1,
+      about: { device: canary, place: canary },
+    };
     await store.sessions.create(session);
     const key = { user: "ada", id: "k", hash: "hash-of-a-short-text" };
     await store.log.commit([
@@ -264,7 +271,14 @@ describe("what was deleted", () => {
     const bob = await store.users.resolve({ issuer: "i", subject: "bob", name: "bob", expiresAt: 0 });
     if (!("id" in ada) || !("id" in bob)) throw new Error("no user");
     for (const { id } of [ada, bob]) {
-      await store.sessions.create({ id: `s-${id}`, user: id, tokenHash: id, createdAt: 1, lastSeenAt: 1, client: id });
+      await store.sessions.create({
+        id: `s-${id}`,
+        user: id,
+        tokenHash: id,
+        createdAt: 1,
+        lastSeenAt: 1,
+        about: { device: id },
+      });
       const key = { user: id, id: "k", hash: "h" };
       await store.log.commit(
         Array.from({ length: 50 }, (_, n) => [

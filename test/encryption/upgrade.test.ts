@@ -37,7 +37,7 @@ async function expectWhole(store: Store): Promise<void> {
     id: user.id,
     name: user.name,
   });
-  expect(await store.sessions.findByHash("h")).toMatchObject({ client: canary });
+  expect(await store.sessions.findByHash("h")).toMatchObject({ about: { device: canary } });
   const again = { ...work("c-0", () => ({})), key: { user: answer.user, id: answer.id, hash: answer.hash } };
   expect(await done(log, again)).toMatchObject({ repeated: true, answer: answer.value });
   const other = { ...again, key: { ...again.key, hash: "other" } };

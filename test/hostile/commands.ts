@@ -115,6 +115,8 @@ export const fields: Readonly<Record<string, Readonly<Record<string, Kind>>>> = 
   auth: { id: commandId, token: optional(secret), session: optional(secret), guest: flag, open, client },
   "auth.refresh": { id: commandId, token: secret },
   "auth.logout": { id: commandId, everywhere: flag },
+  "session.list": { id: commandId },
+  "session.revoke": { id: commandId, session: commandId },
   ping: { id: commandId },
   "conversation.list": { id: commandId, cursor: text200, limit, query: text200, archived: flag },
   "conversation.create": { id: commandId, conversation: uuid, title },
@@ -153,6 +155,7 @@ export function example(type: string, aim: Aim): Record<string, string> {
     reaction: '"👍"',
     on: "true",
     token: '"x"',
+    session: '"x"',
   };
   const needed = Object.entries(fields[type] ?? {}).filter(([, kind]) => kind.optional !== true);
   return {

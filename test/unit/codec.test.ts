@@ -39,6 +39,8 @@ const whole: { [T in CommandType]: Extract<Command, { type: T }> } = {
   },
   "auth.refresh": { type: "auth.refresh", id, token: "t" },
   "auth.logout": { type: "auth.logout", id, everywhere: true },
+  "session.list": { type: "session.list", id },
+  "session.revoke": { type: "session.revoke", id, session: "s" },
   ping: { type: "ping", id },
   "conversation.list": { type: "conversation.list", id, cursor: "c", limit: 50, query: "q", archived: false },
   "conversation.create": { type: "conversation.create", id, conversation: uuid, title: "T" },

@@ -35,6 +35,7 @@ const defaults: Omit<Settings, "systemPrompt"> = {
   authJwksUrl: undefined,
   firebaseEmulator: undefined,
   users: { kind: "embedded" },
+  usersUnknown: "create",
   firestoreEmulator: undefined,
   sessionIdleMs: 7 * day,
   sessionMaxMs: 30 * day,
@@ -190,6 +191,14 @@ const table: Record<string, Row> = {
       ["firestore:demo-project", { kind: "firestore", project: "demo-project" }],
     ],
     bad: ["postgres", "firestore", "firestore:", "firestore:a b"],
+  },
+  USERS_UNKNOWN: {
+    field: "usersUnknown",
+    good: [
+      ["create", "create"],
+      ["refuse", "refuse"],
+    ],
+    bad: ["allow", "Create"],
   },
   SESSION_IDLE_MS: { field: "sessionIdleMs", good: [["5000", 5_000]], bad: ["0", ...milliseconds] },
   SESSION_MAX_MS: { field: "sessionMaxMs", good: [["5000", 5_000]], bad: ["0", ...milliseconds] },

@@ -45,13 +45,21 @@ export class Codec {
     this.#keys = keys;
   }
 
-  /** A text that belongs to no conversation. */
+  /** A value that belongs to no conversation. */
+  sealShared(value: unknown, context: string): Uint8Array {
+    return seal(this.#keys.store, value, context);
+  }
+
+  openShared<T>(row: Row, column: string, context: string, is: (value: unknown) => value is T): T {
+    return open(this.#keys.store, bytes(row, column), context, is);
+  }
+
   sealText(value: string | undefined, context: string): Uint8Array | null {
-    return value === undefined ? null : seal(this.#keys.store, value, context);
+    return value === undefined ? null : this.sealShared(value, context);
   }
 
   openText(row: Row, column: string, context: string): string | undefined {
-    return row[column] === null ? undefined : open(this.#keys.store, bytes(row, column), context, isString);
+    return row[column] === null ? undefined : this.openShared(row, column, context, isString);
   }
 
   sealTitle(cid: number, { id, title }: ConversationRecord): Uint8Array | null {

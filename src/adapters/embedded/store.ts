@@ -97,7 +97,7 @@ export function openStore(options: StoreOptions): Store {
     const { user: eraseUser } = erasure;
     return {
       log,
-      sessions: createSessions(db, codec),
+      sessions: createSessions(db, codec, hot, clock),
       users: createUsers(db, codec, clock),
       rotation,
       eraseUser,

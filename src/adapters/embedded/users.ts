@@ -1,5 +1,5 @@
 // Owns the people of the embedded store: one stable id per issuer and subject, and guests. Must not verify a token.
-import { reject } from "../../protocol/index.ts";
+import { reject, type Rejection } from "../../protocol/index.ts";
 import type { Claims, Clock, User, Users } from "../../server/ports.ts";
 import { keyOf, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
@@ -40,12 +40,14 @@ export function createUsers(db: Database, codec: Codec, clock: Clock): Users {
     return { id: known.id, name };
   };
 
+  const find = (id: string): User | Rejection => {
+    const row = findById.get(id);
+    return row === undefined ? reject("unauthorized") : userOf(row);
+  };
+
   return {
     resolve: async (who) => db.write(() => (who === "guest" ? addGuest() : resolve(who))),
-    find: async (id) =>
-      db.read(() => {
-        const row = findById.get(id);
-        return row === undefined ? reject("unauthorized") : userOf(row);
-      }),
+    find: async (id) => db.read(() => find(id)),
+    findAll: async (ids) => db.read(() => ids.map(find)),
   };
 }

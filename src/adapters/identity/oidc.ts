@@ -46,8 +46,9 @@ const algorithms: Readonly<Record<TrustedIssuer["kind"], readonly string[]>> = {
   oidc: ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
 };
 
-/** Seconds by which clocks may differ. */
-const leeway = 30;
+/** Seconds by which an issuer's clock may be ahead of ours, and for which a token is good after its end, as on an open socket. */
+const ahead = 60;
+const pastEnd = 30;
 const longestToken = 12_000;
 const longestSubject = 128;
 const longestName = 200;
@@ -97,9 +98,9 @@ function readToken(token: string): { header: JWSHeaderParameters; payload: JWTPa
 const isTime = (value: unknown): value is number => typeof value === "number" && Math.abs(value) <= 8.64e12;
 
 function areTimely({ exp, nbf, iat }: JWTPayload, now: number): boolean {
-  if (!isTime(exp) || exp <= now - leeway) return false;
-  if (nbf !== undefined && (!isTime(nbf) || nbf > now + leeway)) return false;
-  return iat === undefined || (isTime(iat) && iat <= now + leeway);
+  if (!isTime(exp) || exp <= now - pastEnd) return false;
+  if (nbf !== undefined && (!isTime(nbf) || nbf > now + ahead)) return false;
+  return iat === undefined || (isTime(iat) && iat <= now + ahead);
 }
 
 /** Whether a token was made for this audience: named in `aud`, and in `azp` where there is one or several are named. */
@@ -115,7 +116,7 @@ function hasSubject({ sub, events }: JWTPayload): boolean {
 }
 
 function isFirebaseLike({ iat, auth_time: authTime }: JWTPayload, now: number): boolean {
-  return isTime(iat) && isTime(authTime) && authTime <= now + leeway;
+  return isTime(iat) && isTime(authTime) && authTime <= now + ahead;
 }
 
 /** Whether the header asks for nothing but the check of a signature by an algorithm and key that may be. */
@@ -138,7 +139,7 @@ async function isSigned(
   try {
     const currentDate = new Date(now * 1000);
     const required = { requiredClaims: ["exp", "sub"], algorithms: [...algorithms[kind]] };
-    await jwtVerify(token, key, { ...required, issuer, audience, clockTolerance: leeway, currentDate });
+    await jwtVerify(token, key, { ...required, issuer, audience, clockTolerance: ahead, currentDate });
     return true;
   } catch (error) {
     // jose names what is wrong with a token; a key that does not fit its algorithm is a TypeError.
@@ -147,16 +148,23 @@ async function isSigned(
   }
 }
 
-const shortText = (value: unknown, longest: number): string | undefined =>
-  typeof value === "string" && value.length > 0 ? value.slice(0, longest) : undefined;
+/** One line of well-formed text without control characters, cut to a length. */
+const shortText = (value: unknown, longest: number): string | undefined => {
+  const text = typeof value === "string" ? value.slice(0, longest * 2).toWellFormed() : "";
+  const clean = Array.from(text.replaceAll(/\p{Cc}+/gu, " ").trim())
+    .slice(0, longest)
+    .join("");
+  return clean === "" ? undefined : clean;
+};
 
 function toClaims(payload: JWTPayload, { issuer }: TrustedIssuer): Claims {
-  const { sub = "", exp = 0, name, email, email_verified: verified } = payload;
+  const { sub = "", exp = 0, name, email, email_verified: verified, auth_time: authTime } = payload;
   return {
     issuer,
     subject: sub,
     name: shortText(name, longestName),
     email: verified === true ? shortText(email, 320) : undefined,
     expiresAt: exp * 1000,
+    ...(isTime(authTime) ? { authenticatedAt: authTime * 1000 } : {}),
   };
 }

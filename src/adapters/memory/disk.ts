@@ -17,7 +17,7 @@ export type MemoryDisk = {
   commits: number;
   readonly shelves: Map<string, Shelf>;
   readonly answers: Map<string, Answer>;
-  readonly users: Map<string, { readonly user: User; readonly who: string | undefined }>;
+  readonly users: Map<string, { readonly user: User; readonly who: string | undefined; readonly createdAt: number }>;
   readonly sessions: Map<string, SessionRecord>;
 };
 
