@@ -3,6 +3,7 @@
 import { createElement, StrictMode, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { expect, onTestFinished, test } from "vitest";
+import { Assistant } from "../../examples/assistant-ui/chat.tsx";
 import { Chat } from "../../examples/use-chat/chat.tsx";
 import { throughlineTransport } from "../../src/ai-sdk/index.ts";
 import { memoryLocal, type Client } from "../../src/client/index.ts";
@@ -125,4 +126,36 @@ test("AI9 useChat, unchanged but for the transport, in StrictMode: left, and fou
   await eventually(() => expect(second.element.querySelector("output")?.textContent).toBe("ready"));
   expect(second.element.querySelector("[role=alert]")).toBeNull();
   expect(model.requests.map((request) => request.outcome)).toEqual(["finished"]);
+});
+
+test("AI9 assistant-ui on the same transport: left, found again in mid-reply, and stopped on the server", async () => {
+  const { server, model } = await world();
+  const storage = { local: memoryLocal() };
+  const id = "a thread";
+  const client = guest(server.url, { storage });
+  const first = show(<Assistant id={id} transport={throughlineTransport({ client })} />);
+  const question = "Hello {{chars=3000 rate=150}}";
+  const button = (element: HTMLElement, name: string): HTMLButtonElement | undefined =>
+    [...element.querySelectorAll("button")].find((one) => one.textContent === name);
+  await eventually(() => expect(first.element.querySelector("textarea")).not.toBeNull());
+  const box = first.element.querySelector("textarea");
+  Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value")?.set?.call(box, question);
+  box?.dispatchEvent(new Event("input", { bubbles: true }));
+  await eventually(() => expect(button(first.element, "Send")?.disabled).toBe(false));
+  button(first.element, "Send")?.click();
+  await eventually(() => expect(paragraphs(first.element)[1]?.length).toBeGreaterThan(50));
+  first.leave();
+
+  const second = show(
+    <Assistant id={id} transport={throughlineTransport({ client: guest(server.url, { storage }) })} />,
+  );
+  await eventually(() => expect(paragraphs(second.element)[1]?.length).toBeGreaterThan(100));
+  await eventually(() => expect(button(second.element, "Stop")).toBeDefined());
+  button(second.element, "Stop")?.click();
+  await eventually(() => expect(button(second.element, "Send")).toBeDefined());
+  const [asked, answered = ""] = paragraphs(second.element);
+  expect(asked).toBe(question);
+  expect(expectedText(1, 3000).startsWith(answered)).toBe(true);
+  expect(answered.length).toBeLessThan(3000);
+  await eventually(() => expect(model.requests.map((request) => request.outcome)).toEqual(["aborted"]));
 });
