@@ -1,6 +1,6 @@
 // Owns the putting together of the SDK: one connection, its requests, the outbox, the conversations. It decides nothing itself.
 import type { Command, Rejection } from "../protocol/index.ts";
-import { defaultLimits } from "../protocol/limits.ts";
+import { defaultFrameBytes } from "../protocol/limits.ts";
 import { socketUrl } from "./address.ts";
 import { createCell, type Readable } from "./cell.ts";
 import { createConnection, type ConnectionState } from "./connection.ts";
@@ -14,7 +14,7 @@ import { createMarks } from "./marks.ts";
 import { createOutbox, type Pending } from "./outbox.ts";
 import { createReading } from "./reading.ts";
 import { createRequests, refuse, RequestError } from "./requests.ts";
-import type { Credentials } from "./link.ts";
+import { createRestoring } from "./restoring.ts";
 import { createSignIn, type Person, type Token } from "./sign-in.ts";
 
 /** Where the server is and who speaks. Everything but `url` has a default. */
@@ -76,7 +76,7 @@ export function createClient(options: ClientOptions): Client {
   /** Whose things are held here; outlives a sign-out. */
   let holder = person.getSnapshot()?.id;
   let online = false;
-  let frameBytes = defaultLimits.frameBytes;
+  let frameBytes = defaultFrameBytes;
 
   const requests = createRequests(
     (text) => connection.send(text),
@@ -152,21 +152,7 @@ export function createClient(options: ClientOptions): Client {
     list.reset();
     kept.clear();
   };
-  /** Shows what was last seen, of the one who certainly is the same. */
-  const restore = async (user: string): Promise<void> => {
-    await kept.load(user);
-    if (user !== holder) return;
-    const rows = kept.find("list");
-    if (rows?.type === "ack") list.restore(rowsOf(rows));
-    reading.restore();
-  };
-  const credentials = async (fresh: boolean): Promise<Credentials | undefined> => {
-    const found = await signIn.credentials(fresh);
-    const user = signIn.known()?.id;
-    if (signIn.person() === undefined) kept.clear();
-    else if (user !== undefined && user === holder) await restore(user);
-    return found;
-  };
+  const restoring = createRestoring({ kept, signIn, holder: () => holder, list, reading });
   const welcomed = (ack: Ack): void => {
     const before = person.getSnapshot();
     const now = signIn.welcomed(ack);
@@ -174,7 +160,7 @@ export function createClient(options: ClientOptions): Client {
     // Nothing of one person may be shown to, or sent as, another.
     if (holder !== undefined && holder !== now.id) forget();
     holder = now.id;
-    void restore(now.id);
+    void restoring.restore(now.id);
     online = true;
     if (before?.id !== now.id || before.name !== now.name) person.set(now);
     // `send` of the connection reaches the new socket from here on.
@@ -197,7 +183,10 @@ export function createClient(options: ClientOptions): Client {
       case "live":
         return reading.received(frame);
       case "conversation":
-        if (frame.deleted !== true) reading.made(frame.conversation);
+        if (frame.deleted === true) {
+          kept.changed(frame.conversation, () => undefined);
+          marks.note(frame.conversation, false, true);
+        } else reading.made(frame.conversation);
         return list.changed(frame);
       case "notice":
         if (frame.code === "token_expiring") void refresh();
@@ -216,7 +205,7 @@ export function createClient(options: ClientOptions): Client {
     url,
     environment,
     client: { name: options.name ?? "throughline", version: "1" },
-    credentials,
+    credentials: (fresh) => restoring.credentials(fresh),
     opening: () => reading.opening(),
     welcomed,
     received,

@@ -1,7 +1,7 @@
 // Owns the list of a person's conversations, kept live. It must not open any of them.
 import type { ConversationRow } from "../protocol/index.ts";
 import { createCell, type Readable } from "./cell.ts";
-import { listOf, objectOf, textOf, type Ack, type FrameOf } from "./frames.ts";
+import { listOf, textOf, type Ack, type FrameOf } from "./frames.ts";
 
 /** A row as it is shown. */
 export type ListedConversation = ConversationRow & {
@@ -136,11 +136,15 @@ export function createConversations(options: {
 
 /** The rows of an answer. */
 export const rowsOf = (ack: Ack): readonly ListedConversation[] =>
-  listOf(ack, "conversations").filter((row): row is ListedConversation => {
-    const { id, updatedAt, seq, snippet } = row;
-    const shown = snippet === undefined || typeof objectOf(row, "snippet")["text"] === "string";
-    return typeof id === "string" && typeof updatedAt === "string" && typeof seq === "number" && shown;
-  });
+  listOf(ack, "conversations")
+    .filter((row): row is ListedConversation => {
+      const { id, updatedAt, seq } = row;
+      return typeof id === "string" && typeof updatedAt === "string" && typeof seq === "number";
+    })
+    .map((row) => {
+      const { snippet, ...rest } = row;
+      return typeof snippet?.text === "string" && Array.isArray(snippet.at) ? row : rest;
+    });
 
 /** Newest first; of two rows of one conversation the later one counts. */
 function merge(

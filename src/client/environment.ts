@@ -1,6 +1,6 @@
 // Owns what the SDK asks of the place it runs in, and the defaults for browsers and Node. Everything else gets the world through it.
 import { indexedDbKept, indexedDbStore } from "./indexed-db.ts";
-import { keptNowhere, type KeptStore } from "./kept.ts";
+import type { KeptStore } from "./kept.ts";
 import { memoryStore, type OutboxStore } from "./outbox-store.ts";
 
 /** Time. Milliseconds. */
@@ -52,7 +52,8 @@ export type Environment = {
   readonly webSocket: SocketFactory;
   readonly local: LocalStore;
   readonly outbox: OutboxStore;
-  readonly kept: KeptStore;
+  /** undefined: nothing is kept. */
+  readonly kept: KeptStore | undefined;
   readonly tabs: Tabs;
   /** False only where it is certain that there is no network. */
   isOnline(): boolean;
@@ -219,7 +220,7 @@ export function createEnvironment(name: string, options: EnvironmentOptions): En
     webSocket: options.webSocket ?? globalThis.WebSocket,
     local: storage?.local ?? pageLocal(),
     outbox: storage?.outbox ?? (typeof indexedDB === "undefined" ? memoryStore() : indexedDbStore(name)),
-    kept: storage?.kept ?? (typeof indexedDB === "undefined" ? keptNowhere : indexedDbKept(name)),
+    kept: storage?.kept ?? (typeof indexedDB === "undefined" ? undefined : indexedDbKept(name)),
     tabs: pageTabs(name),
     isOnline: () => typeof navigator === "undefined" || !("onLine" in navigator) || navigator.onLine,
     answers,

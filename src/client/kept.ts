@@ -34,14 +34,6 @@ export type Kept = {
   close(): void;
 };
 
-/** Where nothing is kept. */
-export const keptNowhere: KeptStore = {
-  all: () => Promise.resolve([]),
-  put: () => Promise.resolve(),
-  remove: () => Promise.resolve(),
-  clear: () => Promise.resolve(),
-};
-
 const mostItems = 21;
 const mostMessages = 50;
 /** Characters of one item, and of all. */
@@ -60,7 +52,7 @@ export function createKept({ kept: store, clock }: Pick<Environment, "kept" | "c
   let hurry = ignore;
 
   const drop = (id: string): void => {
-    if (items.delete(id)) store.remove(id).catch(ignore);
+    if (items.delete(id)) store?.remove(id).catch(ignore);
   };
   const put = (id: string, frame: Frame | undefined): void => {
     const text = JSON.stringify(frame) ?? "";
@@ -69,7 +61,7 @@ export function createKept({ kept: store, clock }: Pick<Environment, "kept" | "c
     const item = { id, person, at: clock.now(), text };
     items.delete(id);
     items.set(id, item);
-    store.put(item).catch(ignore);
+    store?.put(item).catch(ignore);
     // The newest are kept, as many as fit.
     let room = longestTotal;
     [...items.values()].reverse().forEach((one, i) => {
@@ -88,15 +80,15 @@ export function createKept({ kept: store, clock }: Pick<Environment, "kept" | "c
     person = undefined;
     items = new Map();
     changes.clear();
-    store.clear().catch(ignore);
+    store?.clear().catch(ignore);
   };
 
   const read = async (mine: string): Promise<void> => {
-    const all = await store.all();
+    const all = (await store?.all()) ?? [];
     if (person !== mine) return;
     const own = all.filter((item) => item.person === mine && typeof item.text === "string");
     // Of another person nothing stays, not even unseen.
-    if (own.length < all.length) await store.clear();
+    if (own.length < all.length) await store?.clear();
     for (const item of own.sort((a, b) => a.at - b.at)) if (!items.has(item.id)) items.set(item.id, item);
   };
 

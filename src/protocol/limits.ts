@@ -22,9 +22,12 @@ export type Limits = {
   readonly reactions: number;
 };
 
+/** Apart from the others, so that a client's bundle holds no more. */
+export const defaultFrameBytes = 256 * 1024;
+
 /** What applies unless an operator says otherwise; the client learns them from the ack of `auth`. */
 export const defaultLimits: Limits = {
-  frameBytes: 256 * 1024,
+  frameBytes: defaultFrameBytes,
   authBytes: 16 * 1024,
   depth: 32,
   nodes: 10_000,

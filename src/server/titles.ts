@@ -107,12 +107,14 @@ export function createTitles(options: TitleOptions): Titles {
   const make = async (record: ConversationRecord, message: string): Promise<void> => {
     const exchange = await readFirst(log, record.id, message);
     if (exchange === undefined) return;
+    // What has no words at all stays without a name, and is not asked about at every opening.
+    const words = titleFromWords(exchange.question) ?? titleFromWords(exchange.reply);
+    if (words === undefined) return;
     // Where the reply has no text, the model has just shown that it had better be left alone.
     const answered = mode === "model" && exchange.reply !== "";
     const asked = answered ? await askInTurn(record, exchange) : undefined;
-    const title = asked ?? titleFromWords(exchange.question);
-    if (title === undefined || leaving.signal.aborted) return;
-    await committer.submit(giveTitle(record.id, title, clock.now()));
+    if (leaving.signal.aborted) return;
+    await committer.submit(giveTitle(record.id, asked ?? words, clock.now()));
   };
 
   const begin = (record: ConversationRecord | undefined, message: string | null): void => {
@@ -141,11 +143,13 @@ const textOf = ({ parts }: Message): string =>
 
 /** The first question on the way to a message, and its reply. undefined: there is none yet that has ended. */
 async function readFirst(log: Log, conversation: string, message: string): Promise<Exchange | undefined> {
+  const page = await log.messages(conversation, { limit: 1 });
   const records = await log.path(conversation, message, pathLength);
   const at = records.findIndex((record) => record.message.role === "user");
-  const question = records[at]?.message;
-  const [reply] = await wholeMessages(log, conversation, records.slice(at + 1, at + 2), Number.POSITIVE_INFINITY);
-  if (question === undefined || reply === undefined) return undefined;
-  if (reply.metadata.status === "running") return undefined;
-  return { question: textOf(question), reply: textOf(reply), turn: reply.metadata.turn ?? "" };
+  const [question, answer] = records.slice(at, at + 2);
+  const isRunning = page?.running.some((turn) => turn.message === answer?.message.id);
+  if (at === -1 || question === undefined || answer === undefined || isRunning !== false) return undefined;
+  const [reply] = await wholeMessages(log, conversation, [answer], Number.POSITIVE_INFINITY);
+  if (reply === undefined) return undefined;
+  return { question: textOf(question.message), reply: textOf(reply), turn: reply.metadata.turn ?? "" };
 }

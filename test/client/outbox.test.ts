@@ -5,7 +5,6 @@ import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import type { Environment, Tabs } from "../../src/client/environment.ts";
 import { uuidAt } from "../../src/client/environment.ts";
 import { indexedDbStore, memoryLocal, memoryStore, type OutboxStore } from "../../src/client/index.ts";
-import { keptNowhere } from "../../src/client/kept.ts";
 import { createOutbox, type Draft, type Gate, type Outbox, type Pending } from "../../src/client/outbox.ts";
 import type { Result } from "../../src/client/requests.ts";
 import { reject, type Command, type CommandOf, type Rejection } from "../../src/protocol/index.ts";
@@ -76,7 +75,7 @@ function page(options: {
     answers: () => Promise.resolve(false),
     isVisible: () => true,
     turns: () => () => undefined,
-    kept: keptNowhere,
+    kept: undefined,
     wakes: () => () => undefined,
   };
   const outbox: Outbox = createOutbox({
@@ -226,14 +225,17 @@ test("OU5 a passing refusal is tried again after the time it says; a final one k
 test("OU5 a refusal that does not pass is shown as failed in the end, and can be tried again", async () => {
   const done: Sent[] = [];
   const { outbox, world, tried, clock, shown } = page({ store: memoryStore(), done });
-  world.answer = () => refused(reject("unavailable"));
+  const why = reject("unavailable", { retryAfterMs: 1500 });
+  world.answer = () => refused(why);
   await outbox.add(draft("Again and again"));
   for (let i = 0; i < 20; i++) {
     await calm();
     clock.pass(20_000);
   }
   expect(tried).toHaveLength(6);
-  expect(shown()).toMatchObject([{ status: "failed" }]);
+  // All that a person needs: the code, the sentence, whether and when it helps to try again.
+  expect(shown()).toMatchObject([{ status: "failed", error: why }]);
+  expect(Object.keys(why)).toEqual(["code", "message", "retryable", "retryAfterMs"]);
   world.answer = () => ({ ok: true, ack: { seq: 1 } });
   await outbox.retry(shown()[0]?.message ?? "");
   await calm();

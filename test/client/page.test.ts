@@ -2,7 +2,7 @@
 // Proves what the SDK takes from a page: its events, its storage, its frames. Sockets and time are the test's.
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createEnvironment } from "../../src/client/environment.ts";
-import { createClient } from "../../src/client/index.ts";
+import { createClient, type KeptItem, type KeptStore } from "../../src/client/index.ts";
 import { fakeSockets, handClock, settle } from "./sockets.ts";
 
 async function world() {
@@ -136,4 +136,31 @@ test("B30 a frame is asked for only where one will be drawn", async () => {
   visible.mockReturnValue("visible");
   await new Promise<void>((resolve) => clock.frame(resolve));
   expect(asked).toHaveBeenCalledOnce();
+});
+
+test("RE16 a page that is hidden, and may never be seen again, keeps at once what it shows", async () => {
+  localStorage.clear();
+  const items: KeptItem[] = [];
+  const kept: KeptStore = {
+    all: async () => items,
+    put: async (item) => void items.push(item),
+    remove: async () => undefined,
+    clear: async () => undefined,
+  };
+  const net = fakeSockets();
+  const clock = handClock();
+  const client = createClient({ url: "/chat", guest: true, clock, webSocket: net.Socket, storage: { kept } });
+  onTestFinished(() => client.close());
+  client.conversation("c").subscribe(() => undefined);
+  await vi.waitUntil(() => net.sockets.length > 0);
+  net.last().welcome();
+  const state = { createdAt: "x", messages: [], more: false, turns: [] };
+  net.last().say({ type: "snapshot", conversation: "c", seq: 3, epoch: "e", state });
+  net.last().say({ type: "live", conversation: "c", seq: 3 });
+  expect(items).toEqual([]);
+  const visible = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+  onTestFinished(() => visible.mockRestore());
+  document.dispatchEvent(new Event("visibilitychange"));
+  expect(items).toMatchObject([{ id: "c", person: "user" }]);
+  expect(JSON.parse(items[0]?.text ?? "")).toMatchObject({ type: "snapshot", seq: 3, epoch: "e", state });
 });

@@ -1,6 +1,7 @@
 // Proves what is shown of a conversation: the way through its branches, what is on its way, and that nothing moves without cause.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { rowsOf } from "../../src/client/conversations.ts";
 import { createDrafts } from "../../src/client/drafts.ts";
 import { uuidAt } from "../../src/client/environment.ts";
 import { memoryLocal } from "../../src/client/index.ts";
@@ -154,4 +155,23 @@ test("RE12 ids are UUIDs of version 7, in the order in which they were made", ()
   for (const id of made) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   expect([...made].sort()).toEqual(made);
   expect(new Set(made).size).toBe(200);
+});
+
+test("RE7 rows are let through as the server has them, what was found in them too; a torn one is not, a torn snippet goes", () => {
+  const row = { id: "a", createdAt: "1", updatedAt: "1", seq: 1 };
+  const snippet = { message: "m", text: "found it", at: [0, 5] };
+  const conversations = [
+    { ...row, snippet, archived: true, later: "field" },
+    { ...row, id: "b", snippet: { text: 1 } },
+    { ...row, id: "c", snippet: null },
+    { ...row, id: 7 },
+    { id: "d" },
+    null,
+  ];
+  expect(rowsOf({ conversations })).toEqual([
+    { ...row, snippet, archived: true, later: "field" },
+    { ...row, id: "b" },
+    { ...row, id: "c" },
+  ]);
+  expect(rowsOf({})).toEqual([]);
 });

@@ -126,6 +126,39 @@ test("TI5 MO6 a reply that failed with nothing said: the words serve, and the mo
   expect(asked).toEqual([]);
 });
 
+test("TI5 TI2 a question without words is named after its reply; where neither has any, the model is never asked", async () => {
+  const { model, asked } = naming(says("..."), async function* ({ messages }) {
+    yield textOf({ messages } as ModelRequest).includes("???") ? "**Please** say more." : "---";
+  });
+  const { talk } = await stage.serve({ model, titles: "model" });
+  const talker = await talk();
+  expect(await named(talker, await ask(talker, "???"))).toBe("Please say more.");
+  const mute = await ask(talker, "!!!");
+  await ended(talker, mute);
+  for (let i = 0; i < 20; i++) await talker.ask({ type: "conversation.open", conversation: mute });
+  expect(asked).toHaveLength(1);
+  expect(titlesOf(talker, mute)).toEqual([]);
+});
+
+test("TI4 a conversation is not named while its first reply is being made, however often it is opened", async () => {
+  const { model, asked } = naming(says("Named"), async function* (_request, signal) {
+    yield "Some text";
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  });
+  const { talk } = await stage.serve({ model, titles: "model" });
+  const talker = await talk();
+  const conversation = await ask(talker);
+  for (let i = 0; i < 20; i++) await talker.ask({ type: "conversation.open", conversation });
+  const started = await until(
+    () => talker.events(conversation).find((event) => event.kind === "turn.started"),
+    "the turn",
+  );
+  expect(asked).toEqual([]);
+  await talker.ask({ type: "turn.stop", conversation, turn: started["turn"] });
+  expect(await named(talker, conversation)).toBe("Named");
+  expect(asked).toHaveLength(1);
+});
+
 test("TI7 words ask no model, off names nothing", async () => {
   const { model, asked } = naming(says("Never"));
   const { talk } = await stage.serve({ model, titles: "words" });
