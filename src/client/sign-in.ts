@@ -6,15 +6,22 @@ import type { Credentials } from "./link.ts";
 /** An ID token, or what gets one; `fresh`: not the one of the last time. */
 export type Token = string | ((asked: { readonly fresh: boolean }) => Promise<string | undefined> | string | undefined);
 
-export type Person = { readonly id: string; readonly name?: string | undefined };
+export type Person = {
+  readonly id: string;
+  readonly name?: string | undefined;
+  /** Came in without a token. */
+  readonly guest?: true | undefined;
+  /** The guest that this person was here before: what that guest typed is theirs. */
+  readonly was?: string | undefined;
+};
 
 export type SignIn = {
   /** The one of the last time, until the server has said who it is. */
   person(): Person | undefined;
   credentials(fresh: boolean): Promise<Credentials | undefined>;
   freshToken(): Promise<string | undefined>;
-  /** Keeps the session of an accepted sign-in. */
-  welcomed(ack: Ack): Person;
+  /** Keeps the session of an accepted sign-in. `before`: who was here until now. */
+  welcomed(ack: Ack, before: Person | undefined): Person;
   /** The session of this page is of no more use. */
   signedOut(): void;
   use(token: Token): void;
@@ -34,6 +41,8 @@ export function createSignIn(options: {
   let { token } = options;
   /** The session of this page; another tab may have a newer one in the store. */
   let mine: string | undefined;
+  /** The last attempt was made with a token. */
+  let byToken = false;
 
   const read = (): Kept | undefined => {
     try {
@@ -44,7 +53,8 @@ export function createSignIn(options: {
       const user = objectOf(kept, "user");
       const id = textOf(user, "id");
       if (session === undefined || id === undefined) return undefined;
-      return { session, user: { id, name: textOf(user, "name") } };
+      const guest = user?.["guest"] === true ? true : undefined;
+      return { session, user: { id, name: textOf(user, "name"), guest, was: textOf(user, "was") } };
     } catch {
       return undefined;
     }
@@ -68,15 +78,25 @@ export function createSignIn(options: {
     person: () => read()?.user,
     async credentials(fresh) {
       const asked = await ask(fresh);
-      mine = read()?.session;
+      const kept = read();
+      mine = kept?.session;
+      byToken = asked !== undefined;
       if (asked !== undefined) return { token: asked, session: mine };
       if (mine === undefined) return guest ? asFirstGuest() : undefined;
-      return guest ? { session: mine, guest: true } : { session: mine };
+      // Whoever had signed in is asked to do so again when the session has ended, never made a guest unasked (CO21).
+      return guest && kept?.user.guest === true ? { session: mine, guest: true } : { session: mine };
     },
     freshToken: () => ask(true),
-    welcomed(ack) {
+    welcomed(ack, before) {
       const user = objectOf(ack, "user");
-      const person: Person = { id: textOf(user, "id") ?? "", name: textOf(user, "name") };
+      const id = textOf(user, "id") ?? "";
+      const kept = read()?.user;
+      const same = kept?.id === id ? kept : undefined;
+      const guest = byToken || (same !== undefined && same.guest !== true) ? undefined : true;
+      // A guest signs in with the session of the guest; or the session has ended, and a new one takes the place.
+      const former = byToken ? kept : before;
+      const was = same === undefined && former?.guest === true && former.id !== id ? former.id : same?.was;
+      const person: Person = { id, name: textOf(user, "name"), guest, was };
       mine = textOf(objectOf(ack, "session"), "token");
       if (mine !== undefined) local.setItem(key, JSON.stringify({ session: mine, user: person }));
       return person;

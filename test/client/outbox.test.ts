@@ -74,9 +74,11 @@ function page(options: {
     isOnline: () => true,
     wakes: () => () => undefined,
   };
+  const user = options.user ?? (() => "me");
   const outbox: Outbox = createOutbox({
     environment,
-    user: options.user ?? (() => "me"),
+    user,
+    fate: (name) => (name === user() ? "sent" : "shown"),
     gate: options.gate ?? (() => ({})),
     held: (conversation) => void held.push(conversation),
     delivered: () => undefined,
