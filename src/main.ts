@@ -5,7 +5,7 @@ import { oidcIdentity, firebaseIssuer, type TrustedIssuer } from "./adapters/ide
 import { pinoJournal } from "./adapters/journal/pino.ts";
 import { findModel, type ModelSettings } from "./adapters/models/find.ts";
 import { StoreRefusal } from "./adapters/embedded/refusal.ts";
-import { createHost } from "./host.ts";
+import { createHost, type PageSignIn } from "./host.ts";
 import { systemClock } from "./server/clock.ts";
 import { defaultEngineSettings } from "./server/engine.ts";
 import { problem } from "./server/http.ts";
@@ -26,6 +26,17 @@ const issuersOf = (settings: Settings): TrustedIssuer[] =>
     return way.kind === "firebase"
       ? [firebaseIssuer(way.project, jwksUrl === undefined ? { emulator } : { jwksUrl, emulator })]
       : [{ kind: "oidc", issuer: way.issuer, audience: way.audience, jwksUrl }];
+  });
+
+/** The ways to sign in that the app offers by itself, in the order of `AUTH`. */
+const pageSignIn = ({ auth, oidcClients, oidcTokenOrigins, firebaseApiKey, firebaseEmulator }: Settings): PageSignIn[] =>
+  auth.flatMap((way): PageSignIn[] => {
+    if (way.kind === "oidc" && oidcClients.includes(way.audience)) {
+      return [{ kind: "oidc", issuer: way.issuer, client: way.audience, origins: oidcTokenOrigins }];
+    }
+    if (way.kind !== "firebase" || firebaseApiKey === undefined) return [];
+    const emulator = firebaseEmulator === undefined ? {} : { emulator: `http://${firebaseEmulator}` };
+    return [{ kind: "firebase", key: firebaseApiKey, ...emulator }];
   });
 
 const nameOf = (choice: Settings["model"]): string | undefined =>
@@ -74,6 +85,7 @@ async function main(): Promise<void> {
       settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,
     loopback,
     app: appFolder,
+    signIn: pageSignIn(settings),
     journal,
     node,
     guests: settings.auth.some((way) => way.kind === "guest"),

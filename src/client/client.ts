@@ -192,7 +192,7 @@ export function createClient(options: ClientOptions): Client {
     received,
     tooLarge: () => requests.refuseLargest(),
     signedOut() {
-      signIn.signedOut();
+      signIn.signedOut(false);
       requests.giveUp(refusal("signed-out"));
     },
     stopped: () => requests.giveUp(refusal("stopped")),
@@ -239,14 +239,14 @@ export function createClient(options: ClientOptions): Client {
     connect: start,
     tryNow: connection.tryNow,
     signIn(token) {
-      if (token === undefined) return connection.start();
-      signIn.use(token);
-      return connection.renew();
+      signIn.enter(token);
+      if (token === undefined) connection.start();
+      else connection.renew();
     },
     async logout(everywhere) {
       const all = everywhere === true ? { everywhere } : {};
       if (online) await requests.send({ type: "auth.logout", id: uuid(), ...all });
-      signIn.signedOut();
+      signIn.signedOut(true);
       connection.signOut();
       // A person who leaves on purpose leaves nothing on the screen.
       forget();

@@ -1,4 +1,4 @@
-// Owns what was typed and not sent, per conversation, kept in local storage. A draft goes only when its message is kept elsewhere.
+// Owns what was typed and not sent, per person and conversation, kept in local storage. A draft goes only when its message is kept elsewhere.
 import { createCell, type Cell, type Readable } from "./cell.ts";
 import type { LocalStore } from "./environment.ts";
 import type { Person } from "./sign-in.ts";
@@ -11,26 +11,29 @@ export type Drafts = {
   take(conversation: string): { readonly text: string; readonly kept: () => void };
 };
 
-/** `by`: who typed it; undefined: before anybody had signed in here. */
-type Kept = { readonly text: string; readonly by?: string | undefined };
-
 export function createDrafts(local: LocalStore, name: string, person: Readable<Person | undefined>): Drafts {
   const drafts = new Map<string, { readonly cell: Cell<string>; readonly draft: Draft }>();
   /** Taken, and perhaps not kept elsewhere yet: out of sight. */
   const taken = new Map<string, string>();
-  const keyOf = (conversation: string): string => `${name}/draft/${conversation}`;
-
-  /** What the person who is here now may see of a draft: nobody reads another's (CO18). */
-  const read = (conversation: string): string => {
-    const kept = parse(local.getItem(keyOf(conversation)));
+  /** Where what the person here may see is kept: their own, that of the guest they were, that of nobody yet (CO18). */
+  const keysOf = (conversation: string): string[] => {
     const now = person.getSnapshot();
-    const own = kept.by === undefined || kept.by === now?.id || kept.by === now?.was;
-    return own ? kept.text : "";
+    const key = `${name}/draft/${conversation}`;
+    const own = [now?.id, now?.was].flatMap((id) => (id === undefined ? [] : [`${key}/${id}`]));
+    return [...own, key];
+  };
+  const read = (conversation: string): string => {
+    for (const key of keysOf(conversation)) {
+      const text = local.getItem(key);
+      if (text !== null) return text;
+    }
+    return "";
   };
   const write = (conversation: string, text: string): void => {
-    const kept: Kept = { text, by: person.getSnapshot()?.id };
-    if (text === "") local.removeItem(keyOf(conversation));
-    else local.setItem(keyOf(conversation), JSON.stringify(kept));
+    const [own = "", ...former] = keysOf(conversation);
+    if (text === "") local.removeItem(own);
+    else local.setItem(own, text);
+    for (const key of former) local.removeItem(key);
   };
   const find = (conversation: string): Draft => {
     const known = drafts.get(conversation)?.draft;
@@ -68,20 +71,9 @@ export function createDrafts(local: LocalStore, name: string, person: Readable<P
         text,
         kept() {
           if (taken.get(conversation) === text) taken.delete(conversation);
-          if (read(conversation) === text && draft.getSnapshot() !== text) local.removeItem(keyOf(conversation));
+          if (read(conversation) === text && draft.getSnapshot() !== text) write(conversation, "");
         },
       };
     },
   };
-}
-
-function parse(stored: string | null): Kept {
-  try {
-    const value: unknown = JSON.parse(stored ?? "{}");
-    if (typeof value !== "object" || value === null || !("text" in value)) return { text: "" };
-    const by = "by" in value && typeof value.by === "string" ? value.by : undefined;
-    return { text: typeof value.text === "string" ? value.text : "", by };
-  } catch {
-    return { text: "" };
-  }
 }

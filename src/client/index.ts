@@ -7,6 +7,7 @@ export type { ConversationList, Conversations } from "./conversations.ts";
 export type { Draft } from "./drafts.ts";
 export {
   memoryLocal,
+  pageStore,
   uuidAt,
   type Clock,
   type LocalStore,

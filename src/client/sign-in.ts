@@ -22,9 +22,10 @@ export type SignIn = {
   freshToken(): Promise<string | undefined>;
   /** Keeps the session of an accepted sign-in. `before`: who was here until now. */
   welcomed(ack: Ack, before: Person | undefined): Person;
-  /** The session of this page is of no more use. */
-  signedOut(): void;
-  use(token: Token): void;
+  /** The session of this page is of no more use. `left`: on purpose. */
+  signedOut(left: boolean): void;
+  /** Somebody asks to come in, perhaps with another token. */
+  enter(token: Token | undefined): void;
 };
 
 type Kept = { readonly session: string; readonly user: Person };
@@ -43,6 +44,11 @@ export function createSignIn(options: {
   let mine: string | undefined;
   /** The last attempt was made with a token. */
   let byToken = false;
+  const endedKey = `${key}-ended`;
+  /** Somebody had signed in here, and not as a guest. */
+  let known = false;
+  /** Then nobody becomes a guest unasked (CO21). */
+  const isAsked = (): boolean => !known && local.getItem(endedKey) === null;
 
   const read = (): Kept | undefined => {
     try {
@@ -82,8 +88,7 @@ export function createSignIn(options: {
       mine = kept?.session;
       byToken = asked !== undefined;
       if (asked !== undefined) return { token: asked, session: mine };
-      if (mine === undefined) return guest ? asFirstGuest() : undefined;
-      // Whoever had signed in is asked to do so again when the session has ended, never made a guest unasked (CO21).
+      if (mine === undefined) return guest && isAsked() ? asFirstGuest() : undefined;
       return guest && kept?.user.guest === true ? { session: mine, guest: true } : { session: mine };
     },
     freshToken: () => ask(true),
@@ -96,17 +101,26 @@ export function createSignIn(options: {
       // A guest signs in with the session of the guest; or the session has ended, and a new one takes the place.
       const former = byToken ? kept : before;
       const was = same === undefined && former?.guest === true && former.id !== id ? former.id : same?.was;
+      known = guest !== true;
+      local.removeItem(endedKey);
       const person: Person = { id, name: textOf(user, "name"), guest, was };
       mine = textOf(objectOf(ack, "session"), "token");
       if (mine !== undefined) local.setItem(key, JSON.stringify({ session: mine, user: person }));
       return person;
     },
-    signedOut() {
-      if (read()?.session === mine) local.removeItem(key);
+    signedOut(left) {
+      const kept = read();
+      if (left) known = false;
+      if (kept !== undefined && kept.session === mine) {
+        local.removeItem(key);
+        if (!left && kept.user.guest !== true) local.setItem(endedKey, "1");
+      }
       mine = undefined;
     },
-    use(next) {
-      token = next;
+    enter(next) {
+      known = false;
+      local.removeItem(endedKey);
+      if (next !== undefined) token = next;
     },
   };
 }
