@@ -1,14 +1,13 @@
-// Owns the tokens of this page: in memory and the tab's session storage, renewed before they end, forgotten when a session ends.
-// What talks to an issuer is loaded when it is needed. A token goes to its issuer and over the socket, nowhere else.
-import * as v from "valibot";
+// Owns the tokens of this page: in memory only, renewed before they end, forgotten when a session ends. A token goes to its issuer
+// and over the socket, nowhere else. What talks to an issuer is loaded when it is needed.
 import { createCell, type ConnectionState, type LocalStore, type Readable } from "../client/index.ts";
 import type { Way } from "./facts.ts";
 import type { Place } from "./place.ts";
 import { remember, returnPath, type Return } from "./sign-in-return.ts";
-import type { Outcome, Problem } from "./sign-in-problem.ts";
+import type { Outcome, Problem, Tokens } from "./sign-in-problem.ts";
 
 export type Keeper = {
-  /** For the SDK: the ID token, if somebody has signed in from this tab. */
+  /** For the SDK: an ID token to come in with, or to stay with. Whoever is in already comes back by the session alone. */
   readonly token: (asked: { readonly fresh: boolean }) => Promise<string | undefined>;
   /** Why the last sign-in did not work. */
   readonly problem: Readable<Problem | undefined>;
@@ -26,24 +25,10 @@ export type Keeper = {
   watch(state: ConnectionState): void;
 };
 
-const tokensKey = "throughline/tokens";
-/** In local storage, for all tabs: which sign-in holds, or that the last person has left. */
-const markKey = "throughline/sign-in";
-const left = "left";
-/** A token that ends within this (ms) is renewed before it is used again. */
-const margin = 30_000;
+/** In local storage: the last person here has signed out. */
+const leftKey = "throughline/left";
 
-const held = v.object({
-  /** The issuer's, or `firebase`. */
-  way: v.string(),
-  mark: v.string(),
-  idToken: v.string(),
-  expiresAt: v.number(),
-  refreshToken: v.optional(v.string()),
-});
-type Held = v.InferOutput<typeof held>;
-
-const nameOf = (way: Way): string => (way.kind === "oidc" ? way.issuer : "firebase");
+type Held = Tokens & { readonly way: Way };
 
 export function createKeeper(options: {
   readonly ways: readonly Way[];
@@ -52,43 +37,33 @@ export function createKeeper(options: {
   readonly returned: Return | undefined;
   readonly now?: () => number;
 }): Keeper {
-  const { ways, local, tab, now = Date.now } = options;
+  const { ways, local, tab, returned, now = Date.now } = options;
   const redirectUri = location.origin + returnPath;
   const problem = createCell<Problem | undefined>(undefined);
   const busy = createCell(false);
-  let tokens = recall(tab);
-  /** The server has let these tokens in. Those of before a reload it had. */
-  let accepted = tokens !== undefined;
-  let offered = false;
+  let tokens: Held | undefined;
+  /** What the server has made of the tokens. */
+  let stage: "new" | "offered" | "accepted" = "new";
+  let online = false;
   let renewing: Promise<string | undefined> | undefined;
 
-  const put = (next: Held | undefined): void => {
-    tokens = next;
-    offered = false;
-    if (next === undefined) tab.removeItem(tokensKey);
-    else tab.setItem(tokensKey, JSON.stringify(next));
-  };
-  const fail = (why: Problem): void => {
-    put(undefined);
+  const fail = (why: Problem): undefined => {
+    tokens = undefined;
     problem.set(why);
   };
   /** Takes what an issuer gave at a sign-in. */
   const take = (way: Way, outcome: Outcome): boolean => {
-    if (!outcome.ok) {
-      problem.set(outcome.problem);
-      return false;
-    }
-    const mark = crypto.randomUUID();
-    local.setItem(markKey, mark);
-    put({ ...outcome.tokens, way: nameOf(way), mark });
-    accepted = false;
-    problem.set(undefined);
-    return true;
+    if (outcome.ok) [tokens, stage] = [{ ...outcome.tokens, way }, "new"];
+    problem.set(outcome.ok ? undefined : outcome.problem);
+    return outcome.ok;
   };
-  const during = async <T>(act: () => Promise<T>): Promise<T> => {
+  /** undefined: the script that talks to an issuer could not be loaded. */
+  const during = async <T>(act: () => Promise<T>): Promise<T | undefined> => {
     busy.set(true);
     try {
       return await act();
+    } catch {
+      return fail({ kind: "unreachable", host: location.host });
     } finally {
       busy.set(false);
     }
@@ -98,36 +73,26 @@ export function createKeeper(options: {
     const way = ways.find((one) => one.kind === "oidc" && one.issuer === begun?.issuer);
     if (begun === undefined || way?.kind !== "oidc") return fail({ kind: "stale" });
     const { finish: exchange } = await import("./oidc.ts");
-    take(way, await exchange(way, begun, answer, { redirectUri, now }));
+    if (take(way, await exchange(way, begun, answer, { redirectUri, now }))) local.removeItem(leftKey);
     return undefined;
   };
   /** Until it is known who comes back, nobody comes in. */
-  const finishing =
-    options.returned === undefined
-      ? undefined
-      : during(() => finish(options.returned ?? { begun: undefined, answer: {} })).catch(() => lost());
-  /** The script that talks to an issuer could not be loaded. */
-  const lost = (): void => problem.set({ kind: "unreachable", host: location.host });
+  const finishing = returned === undefined ? undefined : during(() => finish(returned));
 
-  const renewBy = async (old: Held): Promise<Outcome> => {
-    const way = ways.find((one) => nameOf(one) === old.way);
-    const { idToken, refreshToken } = old;
-    if (refreshToken === undefined || way === undefined) return { ok: false, problem: { kind: "ended" } };
+  const ask = async ({ way, idToken, refreshToken }: Held): Promise<Outcome> => {
+    if (refreshToken === undefined) return { ok: false, problem: { kind: "ended" } };
     if (way.kind === "oidc") return (await import("./oidc.ts")).renew(way, { idToken, refreshToken }, now);
     return (await import("./firebase.ts")).renew(way, refreshToken, now);
   };
   /** A newer token. undefined: there is none now; the session goes on without. */
   const renew = async (old: Held): Promise<string | undefined> => {
-    const outcome = await renewBy(old).catch(() => undefined);
+    const outcome = await ask(old).catch(() => undefined);
+    // Meanwhile somebody has left, or come.
     if (tokens !== old) return undefined;
-    if (outcome?.ok === true) {
-      put({ ...old, ...outcome.tokens });
-      offered = true;
-      return outcome.tokens.idToken;
-    }
+    if (outcome?.ok === true) tokens = { ...outcome.tokens, way: old.way };
     // An issuer that is away is asked again the next time; one that has said no is not.
-    if (outcome !== undefined && outcome.problem.kind !== "unreachable") put(undefined);
-    return undefined;
+    else if (outcome !== undefined && outcome.problem.kind !== "unreachable") tokens = undefined;
+    return outcome?.ok === true ? outcome.tokens.idToken : undefined;
   };
 
   return {
@@ -136,30 +101,25 @@ export function createKeeper(options: {
     async token({ fresh }) {
       await finishing;
       if (tokens === undefined) return undefined;
-      // Another tab has signed out, or in anew.
-      if (local.getItem(markKey) !== tokens.mark) put(undefined);
-      if (tokens === undefined) return undefined;
-      if (fresh && !accepted) {
-        fail({ kind: "refused" });
-        return undefined;
-      }
-      if (!fresh && tokens.expiresAt - now() > (accepted ? margin : 0)) {
-        offered = true;
+      if (stage !== "accepted") {
+        if (fresh) return fail({ kind: tokens.expiresAt > now() ? "refused" : "ended" });
+        stage = "offered";
         return tokens.idToken;
       }
-      const old = tokens;
-      renewing ??= renew(old).finally(() => (renewing = undefined));
+      // Only an open socket is given another token: a session that was ended elsewhere is not begun anew by one from before.
+      if (!fresh || !online) return undefined;
+      renewing ??= renew(tokens).finally(() => (renewing = undefined));
       return renewing;
     },
     async withIssuer(way, place) {
       problem.set(undefined);
-      const anew = local.getItem(markKey) === left;
+      const anew = local.getItem(leftKey) !== null;
       const started = await during(async () => {
         const { begin } = await import("./oidc.ts");
         return begin(way, { redirectUri, anew, now: now() });
-      }).catch(() => undefined);
-      if (started === undefined) return lost();
-      if (!started.ok) return problem.set(started.problem);
+      });
+      if (started === undefined) return undefined;
+      if (!started.ok) return fail(started.problem);
       remember(tab, { ...started.begun, back: place });
       location.assign(started.url);
       return undefined;
@@ -169,27 +129,19 @@ export function createKeeper(options: {
       const outcome = await during(async () => {
         const { signIn } = await import("./firebase.ts");
         return signIn(way, email, password, now);
-      }).catch(() => undefined);
-      if (outcome === undefined) lost();
+      });
       return outcome !== undefined && take(way, outcome);
     },
     leave() {
-      put(undefined);
-      local.setItem(markKey, left);
+      tokens = undefined;
+      local.setItem(leftKey, "1");
     },
     dismiss: () => problem.set(undefined),
-    watch(state) {
-      if (state.kind === "online" && offered) accepted = true;
-      if (state.kind === "signed-out") put(undefined);
-      if (state.kind === "stopped" && offered && !accepted) fail({ kind: "refused" });
+    watch({ kind }) {
+      online = kind === "online";
+      if (online && stage === "offered") stage = "accepted";
+      if (kind === "signed-out") tokens = undefined;
+      if (kind === "stopped" && tokens !== undefined && stage === "offered") fail({ kind: "refused" });
     },
   };
-}
-
-function recall(tab: LocalStore): Held | undefined {
-  try {
-    return v.parse(held, JSON.parse(tab.getItem(tokensKey) ?? "null"));
-  } catch {
-    return undefined;
-  }
 }

@@ -3,11 +3,13 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ServerProcess } from "../e2e/server-process.ts";
 import { startOidcIssuer, type OidcIssuer } from "../identity/oidc-issuer.ts";
+import { startModelServer, type ModelServer } from "../support/model-server.ts";
 import { until, WireClient } from "../support/wire-client.ts";
 import { box, expectAccessible, online, say, signedOut, storesOf, useBrowser, watch } from "./sign-in-stage.ts";
 
 const browser = useBrowser();
 let issuer: OidcIssuer;
+let model: ModelServer;
 /** Lets guests in, or not. */
 let open: ServerProcess;
 let closed: ServerProcess;
@@ -15,13 +17,14 @@ let closed: ServerProcess;
 beforeAll(async () => {
   issuer = await startOidcIssuer();
   const way = `oidc:${issuer.url}#${issuer.client}`;
-  const common = { MODEL: "demo", OIDC_CLIENT_ID: issuer.client };
+  model = await startModelServer();
+  const common = { MODEL: "openai-compatible:test", OPENAI_BASE_URL: model.url, OIDC_CLIENT_ID: issuer.client };
   open = new ServerProcess({ ...common, AUTH: `guest,${way}` });
   closed = new ServerProcess({ ...common, AUTH: way });
   await Promise.all([open.start(), closed.start()]);
 });
 afterAll(async () => {
-  await issuer.close();
+  await Promise.all([issuer.close(), model.close()]);
   await Promise.all([open.dispose(), closed.dispose()]);
 });
 beforeEach(() => {
@@ -87,15 +90,14 @@ describe("the way to an issuer and back", () => {
       code_challenge_method: "S256",
     });
     for (const name of ["state", "nonce", "code_challenge"]) expect(begun?.parameters[name]).toMatch(/^[\w-]{43}$/);
-    // Tokens went over the socket and to the issuer, and are kept in the tab; nowhere else.
+    // Tokens went over the socket and to the issuer, nowhere else: no store has them.
     const tokens = issuer.secrets.filter((secret) => addresses.every((address) => !address.includes(`code=${secret}`)));
     expect(tokens).toHaveLength(2);
     const stores = await storesOf(page);
     for (const secret of tokens) {
-      expect(addresses.join("\n") + said.join("\n") + stores.local + stores.cookie + stores.name).not.toContain(secret);
-      expect(stores.tab).toContain(secret);
+      expect(addresses.join("\n") + said.join("\n") + Object.values(stores).join("\n")).not.toContain(secret);
     }
-    expect(Object.keys(JSON.parse(stores.tab)).sort()).toEqual(["throughline/holder", "throughline/new", "throughline/tokens"]);
+    expect(Object.keys(JSON.parse(stores.tab)).sort()).toEqual(["throughline/holder", "throughline/new"]);
     expect(sockets.flat().filter((frame) => frame.includes(tokens[0] ?? "?"))).toHaveLength(1);
     await page.goBack();
     expect(wrong).toEqual([]);
@@ -144,7 +146,6 @@ describe("the way to an issuer and back", () => {
       issuer.spoil = spoil;
       await enter(page);
       await page.getByText("does not belong to this sign-in").waitFor();
-      expect((await storesOf(page)).tab).not.toContain("idToken");
     }
     expect(sockets.flat().filter((frame) => frame.includes('"token"'))).toEqual([]);
   });
@@ -178,7 +179,7 @@ describe("the way to an issuer and back", () => {
 
 describe("as long as the sign-in lasts", () => {
   test("SG6 C3 B33 a token that ends is renewed on the open socket, without a drop", { timeout: 20_000 }, async () => {
-    issuer.lasting = 63;
+    issuer.lasting = 61;
     const { page, sockets } = await inside();
     await until(() => sockets.length === 1, "the socket");
     issuer.lasting = 3600;
@@ -186,7 +187,7 @@ describe("as long as the sign-in lasts", () => {
     await say(page, "still here");
     expect(sockets).toHaveLength(1);
     expect(issuer.asked.filter(({ parameters }) => parameters["grant_type"] === "refresh_token")).toHaveLength(1);
-    // A reload goes on with the newer one, and asks the issuer nothing.
+    // A reload goes on with the session, and asks the issuer nothing.
     const before = issuer.asked.length;
     await page.reload();
     await online(page);
@@ -196,16 +197,36 @@ describe("as long as the sign-in lasts", () => {
 
   test("SG6 where the issuer is away or gives no refresh token, the session goes on", async () => {
     issuer.refreshes = false;
-    issuer.lasting = 20;
-    const { page, sockets } = await inside();
+    issuer.lasting = -29;
+    const { page, sockets, context } = await inside();
     await say(page, "one");
-    // The token has less than half a minute left: it is not offered again, the session alone is.
-    await page.reload();
+    // Closed a second or two later: the end of the token, and half a minute of grace.
+    await until(() => sockets.length === 2, "the second socket", 10_000);
     await online(page);
-    const first = JSON.parse(sockets.at(-1)?.[0] ?? "{}");
-    expect([first.type, "token" in first, "session" in first]).toEqual(["auth", false, true]);
+    const [first, second] = sockets.map(([frame]) => JSON.parse(frame ?? "{}"));
+    expect(["token" in first, "session" in first]).toEqual([true, false]);
+    expect(["token" in second, "session" in second]).toEqual([false, true]);
     await page.getByText("one").first().waitFor();
-    expect((await storesOf(page)).tab).not.toContain("idToken");
+    // Another tab has the session too, without asking the issuer.
+    const before = issuer.asked.length;
+    const other = await watch(context);
+    await other.page.goto(page.url());
+    await other.page.getByText("one").first().waitFor();
+    expect(issuer.asked).toHaveLength(before);
+  });
+
+  test("B33 SG9 a session that was ended elsewhere while a tab was away is not begun anew by the tokens of that tab", async () => {
+    const { page, context, sockets } = await inside();
+    await context.setOffline(true);
+    // Chromium lets open sockets be: this one is cut by the server, which goes and comes.
+    await closed.end("SIGKILL");
+    await closed.start();
+    await endSessions("ann");
+    await context.setOffline(false);
+    await signedOut(page);
+    const later = sockets.slice(1).flat();
+    expect(later.filter((frame) => frame.includes('"token"'))).toEqual([]);
+    expect(asked("POST /token")).toBe(1);
   });
 
   test("AZ18 SG7 the session ends while somebody presses send: it is kept, and after the new sign-in it is there once", async () => {
@@ -258,6 +279,7 @@ describe("as long as the sign-in lasts", () => {
     await nothing();
     await box(page).fill("bob was here");
     await page.goto(closed.url);
+    await online(page);
     // Ann finds hers again, and what waited is sent as hers.
     await endSessions("bob");
     await signedOut(page);
@@ -283,7 +305,7 @@ describe("as long as the sign-in lasts", () => {
     await page.getByRole("heading", { name: "Sign in to go on" }).waitFor();
     await signedOut(other.page);
     expect(Date.now() - at).toBeLessThan(1500);
-    expect([page.url(), (await storesOf(page)).tab, (await storesOf(other.page)).tab].join(" ")).not.toMatch(/idToken|\/c\//);
+    expect(page.url()).toBe(`${closed.url}/`);
     const sockets = other.sockets.length;
     await enter(page);
     await online(page);
@@ -331,7 +353,6 @@ describe("guests", () => {
     await page.getByRole("button", { name: "Close" }).click();
     await online(page);
     await page.getByText("as a guest").first().waitFor();
-    expect((await storesOf(page)).tab).not.toContain("idToken");
   });
 
   test("SG10 a guest whose session has ended may go on as one, or sign in; somebody who had signed in is never made a guest unasked", async () => {
@@ -345,10 +366,8 @@ describe("guests", () => {
     await page.locator(".app-person", { hasText: "ann" }).waitFor();
     await box(page).fill("kept");
     const client = await WireClient.connect(open.url, { auth: { token: await issuer.token("ann") } });
-    await context.setOffline(true);
     await client.ask({ type: "auth.logout", everywhere: true });
-    await page.evaluate(() => sessionStorage.removeItem("throughline/tokens"));
-    await context.setOffline(false);
+    await signedOut(page);
     await page.reload();
     await page.getByText("You are signed out. What you wrote is kept.").waitFor();
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
