@@ -29,7 +29,13 @@ const issuersOf = (settings: Settings): TrustedIssuer[] =>
   });
 
 /** The ways to sign in that the app offers by itself, in the order of `AUTH`. */
-const pageSignIn = ({ auth, oidcClients, oidcTokenOrigins, firebaseApiKey, firebaseEmulator }: Settings): PageSignIn[] =>
+const pageSignIn = ({
+  auth,
+  oidcClients,
+  oidcTokenOrigins,
+  firebaseApiKey,
+  firebaseEmulator,
+}: Settings): PageSignIn[] =>
   auth.flatMap((way): PageSignIn[] => {
     if (way.kind === "oidc" && oidcClients.includes(way.audience)) {
       return [{ kind: "oidc", issuer: way.issuer, client: way.audience, origins: oidcTokenOrigins }];

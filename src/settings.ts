@@ -163,7 +163,9 @@ function pageSignInProblems({ auth, oidcClients, oidcTokenOrigins, firebaseApiKe
   const projects = auth.filter((way) => way.kind === "firebase").length;
   if (firebaseApiKey !== undefined && projects !== 1) {
     const has = projects === 0 ? "none" : "several, and a key belongs to one";
-    out.push(`FIREBASE_API_KEY: needs one firebase:PROJECT_ID entry in AUTH; there ${projects === 0 ? "is" : "are"} ${has}.`);
+    out.push(
+      `FIREBASE_API_KEY: needs one firebase:PROJECT_ID entry in AUTH; there ${projects === 0 ? "is" : "are"} ${has}.`,
+    );
   }
   return out;
 }

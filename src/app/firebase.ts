@@ -69,25 +69,25 @@ async function post<T>(
   }
 }
 
+const credentials: Problem = { kind: "credentials" };
+const ended: Problem = { kind: "ended" };
+/** One sentence for all that is wrong with what was typed: it tells nobody which addresses there are. */
+const problems: Readonly<Record<string, Problem>> = {
+  EMAIL_NOT_FOUND: credentials,
+  INVALID_EMAIL: credentials,
+  INVALID_PASSWORD: credentials,
+  MISSING_PASSWORD: credentials,
+  INVALID_LOGIN_CREDENTIALS: credentials,
+  TOO_MANY_ATTEMPTS_TRY_LATER: { kind: "tooMany" },
+  USER_DISABLED: { kind: "disabled" },
+  TOKEN_EXPIRED: ended,
+  USER_NOT_FOUND: ended,
+  INVALID_REFRESH_TOKEN: ended,
+};
+
 /** Codes may be followed by a sentence: `TOO_MANY_ATTEMPTS_TRY_LATER : ...`. */
 function problemOf(message: string): Problem {
-  switch (message.split(" ")[0]) {
-    case "EMAIL_NOT_FOUND":
-    case "INVALID_EMAIL":
-    case "INVALID_PASSWORD":
-    case "MISSING_PASSWORD":
-    case "INVALID_LOGIN_CREDENTIALS":
-      // One sentence for all: it tells nobody which addresses there are.
-      return { kind: "credentials" };
-    case "TOO_MANY_ATTEMPTS_TRY_LATER":
-      return { kind: "too-many" };
-    case "USER_DISABLED":
-      return { kind: "disabled" };
-    case "TOKEN_EXPIRED":
-    case "USER_NOT_FOUND":
-    case "INVALID_REFRESH_TOKEN":
-      return { kind: "ended" };
-    default:
-      return { kind: "said", words: plain(message) };
-  }
+  const code = message.split(" ")[0] ?? "";
+  const known = Object.hasOwn(problems, code) ? problems[code] : undefined;
+  return known ?? { kind: "said", words: plain(message) };
 }

@@ -136,7 +136,10 @@ export async function finish(
   const read = got.idToken === undefined ? undefined : readClaims(way, got.idToken);
   // Section 3.1.3.7, 11: a token that was made for another question is none.
   if (got.idToken === undefined || read?.nonce !== begun.nonce) return failed({ kind: "mismatch" });
-  return { ok: true, tokens: { idToken: got.idToken, expiresAt: endOf(read, to.now()), refreshToken: got.refreshToken } };
+  return {
+    ok: true,
+    tokens: { idToken: got.idToken, expiresAt: endOf(read, to.now()), refreshToken: got.refreshToken },
+  };
 }
 
 /** A newer ID token (section 12). `unreachable` may pass; any other problem means that the refresh token is of no more use. */

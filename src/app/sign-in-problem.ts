@@ -14,7 +14,7 @@ export type Problem =
   /** The issuer is content, this server is not. */
   | { readonly kind: "refused" }
   | { readonly kind: "credentials" }
-  | { readonly kind: "too-many" }
+  | { readonly kind: "tooMany" }
   | { readonly kind: "disabled" }
   | { readonly kind: "insecure" }
   /** Whoever signs in this way needs more than this page can ask for. */
@@ -23,7 +23,11 @@ export type Problem =
   | { readonly kind: "ended" };
 
 /** What an issuer gave. `expiresAt`: milliseconds since 1970 by this machine's clock. */
-export type Tokens = { readonly idToken: string; readonly expiresAt: number; readonly refreshToken?: string | undefined };
+export type Tokens = {
+  readonly idToken: string;
+  readonly expiresAt: number;
+  readonly refreshToken?: string | undefined;
+};
 
 export type Outcome =
   | { readonly ok: true; readonly tokens: Tokens }
@@ -39,16 +43,8 @@ export const plain = (words: string): string =>
     .slice(0, 200);
 
 export function problemText(texts: Texts, problem: Problem): string {
-  switch (problem.kind) {
-    case "unreachable":
-      return texts.signInProblems.unreachable(problem.host);
-    case "said":
-      return texts.signInProblems.said(problem.words);
-    case "credentials":
-      return texts.signInFailed;
-    case "too-many":
-      return texts.signInProblems.tooMany;
-    default:
-      return texts.signInProblems[problem.kind];
-  }
+  const sentences = texts.signInProblems;
+  if (problem.kind === "unreachable") return sentences.unreachable(problem.host);
+  if (problem.kind === "said") return sentences.said(problem.words);
+  return sentences[problem.kind];
 }

@@ -108,10 +108,10 @@ export const german: Texts = {
   email: "E-Mail",
   password: "Passwort",
   asGuest: "Als Gast weiter",
-  signInFailed: "Das ging nicht. Prüfe die Eingaben und versuche es noch einmal.",
   signingIn: "Anmeldung läuft",
   guestComesAlong: "Was du als Gast geschrieben hast, kommt mit.",
   signInProblems: {
+    credentials: "Das ging nicht. Prüfe die Eingaben und versuche es noch einmal.",
     unreachable: (host) => `${host} ist gerade nicht erreichbar. Versuche es gleich noch einmal.`,
     said: (words) => `Der Anmeldedienst sagt: ${words}`,
     stale: "Diese Anmeldung wurde nicht hier begonnen, oder sie hat zu lange gedauert. Versuche es noch einmal.",

@@ -115,10 +115,10 @@ export const english = {
   email: "Email",
   password: "Password",
   asGuest: "Go on as a guest",
-  signInFailed: "That did not work. Check what you entered and try again.",
   signingIn: "Signing in",
   guestComesAlong: "What you wrote as a guest comes with you.",
   signInProblems: {
+    credentials: "That did not work. Check what you entered and try again.",
     unreachable: (host: string): string => `${host} cannot be reached right now. Try again in a moment.`,
     said: (words: string): string => `The sign-in service said: ${words}`,
     stale: "This sign-in was not begun here, or it took too long. Try again.",

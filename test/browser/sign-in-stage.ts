@@ -1,13 +1,11 @@
 // Owns the stage of the sign-in's browser tests: a Chromium, pages that note everything they ask, say and keep, and a look by axe.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import axe from "axe-core";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 export type Watched = {
   readonly page: Page;
@@ -72,7 +70,7 @@ export async function say(page: Page, text: string): Promise<void> {
 }
 
 export async function expectAccessible(page: Page, what: string): Promise<void> {
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   const found = await page.evaluate<{ id: string; nodes: { html: string }[] }[]>(
     `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then((r) => r.violations)`,
   );
@@ -85,8 +83,8 @@ export async function expectAccessible(page: Page, what: string): Promise<void> 
 /** Everything that the page keeps in local and session storage, as one text each. */
 export const storesOf = (page: Page): Promise<{ local: string; tab: string; cookie: string; name: string }> =>
   page.evaluate(() => ({
-    local: JSON.stringify({ ...localStorage }),
-    tab: JSON.stringify({ ...sessionStorage }),
+    local: JSON.stringify(Object.fromEntries(Object.entries(localStorage))),
+    tab: JSON.stringify(Object.fromEntries(Object.entries(sessionStorage))),
     cookie: document.cookie,
     name: window.name,
   }));

@@ -81,7 +81,7 @@ describe("the way to an issuer and back", () => {
     expect(page.url()).toBe(`${closed.url}/c/0190a0a0-0000-7000-8000-000000000001`);
     expect(await page.locator(".app-person").textContent()).toContain("ann");
 
-    const [begun] = issuer.asked.filter((one) => one.what === "GET /authorize");
+    const begun = issuer.asked.find((one) => one.what === "GET /authorize");
     expect(begun?.parameters).toMatchObject({
       response_type: "code",
       client_id: issuer.client,
@@ -107,7 +107,11 @@ describe("the way to an issuer and back", () => {
     issuer.spoil.discovery = (document) => ({ ...document, response_modes_supported: ["query", "fragment"] });
     const { page, asked: addresses, wrong } = await inside();
     expect(page.url()).toBe(`${closed.url}/`);
-    expect(addresses.filter((address) => address.startsWith(closed.url) && address.includes("code=") && !address.includes("#"))).toEqual([]);
+    expect(
+      addresses.filter(
+        (address) => address.startsWith(closed.url) && address.includes("code=") && !address.includes("#"),
+      ),
+    ).toEqual([]);
     expect(asked("POST /token")).toBe(1);
     expect(wrong).toEqual([]);
   });
@@ -136,7 +140,7 @@ describe("the way to an issuer and back", () => {
     await page.goto(closed.url);
     const spoils: OidcIssuer["spoil"][] = [
       { claims: (claims) => ({ ...claims, nonce: "another" }) },
-      { claims: ({ nonce: _, ...claims }) => claims },
+      { claims: (claims) => ({ ...claims, nonce: undefined }) },
       { claims: (claims) => ({ ...claims, aud: "another" }) },
       { claims: (claims) => ({ ...claims, iss: "https://another.example" }) },
       { back: (back) => back.set("iss", "https://another.example") },
@@ -375,6 +379,25 @@ describe("guests", () => {
     await online(page);
     expect(await page.locator(".app-person").textContent()).toContain("Guest");
   });
+});
+
+test("SG13 HS04 the page may ask itself and the issuer, nobody else, and what talks to an issuer is not part of the start", async () => {
+  const answer = await fetch(`${closed.url}/signed-in`);
+  expect(answer.headers.get("content-security-policy")).toContain(`connect-src 'self' ${issuer.url};`);
+  expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
+  expect((await fetch(`${closed.url}/signed-in?id_token=x`)).status).toBe(400);
+  const context = await browser.context();
+  const { page, asked: addresses } = await watch(context);
+  await page.goto(closed.url);
+  await page.getByRole("heading", { name: "Sign in to go on" }).waitFor();
+  const scripts = (): string[] => addresses.filter((address) => /\/assets\/(oidc|firebase)-.*\.js$/.test(address));
+  expect(scripts()).toEqual([]);
+  await enter(page);
+  await online(page);
+  expect(scripts().length).toBeGreaterThan(0);
+  expect(new Set(addresses.map((address) => new URL(address).host))).toEqual(
+    new Set([new URL(closed.url).host, host()]),
+  );
 });
 
 test("SG1 the dialog is clean for axe, light and dark, in Arabic, on a phone", async () => {

@@ -4,7 +4,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { makeKey, sign } from "./issuer.ts";
 
-type Grant = { readonly sub: string; readonly nonce: string | undefined; readonly challenge: string; readonly redirect: string };
+type Grant = {
+  readonly sub: string;
+  readonly nonce: string | undefined;
+  readonly challenge: string;
+  readonly redirect: string;
+};
 
 export type OidcIssuer = {
   readonly url: string;
@@ -40,14 +45,28 @@ export async function startOidcIssuer(client = "chat-app"): Promise<OidcIssuer> 
 
   const give = async (sub: string, nonce: string | undefined): Promise<Record<string, unknown>> => {
     const now = Math.floor(Date.now() / 1000);
-    const plain = { iss: issuer.url, aud: client, sub, name: sub, iat: now, exp: now + issuer.lasting, jti: randomUUID() };
+    const plain = {
+      iss: issuer.url,
+      aud: client,
+      sub,
+      name: sub,
+      iat: now,
+      exp: now + issuer.lasting,
+      jti: randomUUID(),
+    };
     const claims = { ...plain, ...(nonce === undefined ? {} : { nonce }) };
     const idToken = await sign(key, issuer.spoil.claims?.(claims) ?? claims);
     const refreshToken = randomUUID();
     issuer.secrets.push(idToken, refreshToken);
     if (issuer.refreshes) refreshTokens.set(refreshToken, sub);
     const refresh = issuer.refreshes ? { refresh_token: refreshToken } : {};
-    return { token_type: "Bearer", access_token: randomUUID(), expires_in: issuer.lasting, id_token: idToken, ...refresh };
+    return {
+      token_type: "Bearer",
+      access_token: randomUUID(),
+      expires_in: issuer.lasting,
+      id_token: idToken,
+      ...refresh,
+    };
   };
 
   const authorize = (given: URLSearchParams, response: ServerResponse): void => {
@@ -59,7 +78,9 @@ export async function startOidcIssuer(client = "chat-app"): Promise<OidcIssuer> 
       return;
     }
     if (person === undefined) {
-      const fields = [...given].map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`).join("");
+      const fields = [...given]
+        .map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`)
+        .join("");
       const form = `<form>${fields}<label>Who? <input name="person"></label><button>Go</button></form>`;
       response.writeHead(200, { "content-type": "text/html" }).end(`<!doctype html><title>Issuer</title>${form}`);
       return;
@@ -86,7 +107,9 @@ export async function startOidcIssuer(client = "chat-app"): Promise<OidcIssuer> 
     }
     const grant = codes.get(given.get("code") ?? "");
     codes.delete(given.get("code") ?? "");
-    const proof = createHash("sha256").update(given.get("code_verifier") ?? "").digest("base64url");
+    const proof = createHash("sha256")
+      .update(given.get("code_verifier") ?? "")
+      .digest("base64url");
     if (grant === undefined || grant.challenge !== proof) return refuse("invalid_grant", "no such code");
     if (grant.redirect !== given.get("redirect_uri")) return refuse("invalid_grant", "another redirect_uri");
     return json(response, 200, await give(grant.sub, grant.nonce));
