@@ -13,8 +13,9 @@ type Props = { readonly facts: Facts; readonly keeper: Keeper };
 
 export function SignIn(props: Props & { readonly close: () => void }): ReactNode {
   const { texts } = useUi();
+  const mustSignIn = useConnection().kind === "signed-out";
   return (
-    <Dialog title={texts.signInTitle} close={props.close}>
+    <Dialog title={mustSignIn ? texts.signInTitle : texts.signIn} close={props.close}>
       <Ways {...props} done={props.close} />
     </Dialog>
   );

@@ -15,7 +15,7 @@ export function createDrafts(local: LocalStore, name: string, person: Readable<P
   const drafts = new Map<string, { readonly cell: Cell<string>; readonly draft: Draft }>();
   /** Taken, and perhaps not kept elsewhere yet: out of sight. */
   const taken = new Map<string, string>();
-  /** Where what the person here may see is kept: their own, that of the guest they were, that of nobody yet (CO18). */
+  /** Where what the person here may see is kept: their own, that of the guest they were, that of nobody yet (SG16). */
   const keysOf = (conversation: string): string[] => {
     const now = person.getSnapshot();
     const key = `${name}/draft/${conversation}`;

@@ -47,7 +47,7 @@ export function createSignIn(options: {
   const endedKey = `${key}-ended`;
   /** Somebody had signed in here, and not as a guest. */
   let known = false;
-  /** Then nobody becomes a guest unasked (CO21). */
+  /** Then nobody becomes a guest unasked (SG14). */
   const isAsked = (): boolean => !known && local.getItem(endedKey) === null;
 
   const read = (): Kept | undefined => {

@@ -59,7 +59,7 @@ export const online = (page: Page): Promise<unknown> => page.waitForSelector('.t
 export const signedOut = (page: Page): Promise<unknown> => page.waitForSelector('.tl-dot[data-state="signed-out"]');
 export const box = (page: Page) => page.getByRole("textbox", { name: "Message" });
 
-/** Writes and sends; resolves when the server has it and has answered. */
+/** Writes and sends; resolves when it stands in a conversation with an address of its own. */
 export async function say(page: Page, text: string): Promise<void> {
   await box(page).fill(text);
   await box(page).press("Enter");
@@ -67,6 +67,7 @@ export async function say(page: Page, text: string): Promise<void> {
     (text) => [...document.querySelectorAll(".tl-own")].some((own) => own.textContent.includes(text)),
     text,
   );
+  await page.waitForURL(/\/c\//);
 }
 
 export async function expectAccessible(page: Page, what: string): Promise<void> {

@@ -332,7 +332,7 @@ test("CO18 another person on the same page: nothing of the first is shown, answe
 
 const shownOf = (client: Client, conversation: string): string => client.draft(conversation).getSnapshot();
 
-test("CO21 whoever had signed in is asked to do so again when the session has ended, never made a guest unasked", async () => {
+test("SG14 whoever had signed in is asked to do so again when the session has ended, never made a guest unasked", async () => {
   let token: string | undefined = "token";
   const { client, net, local, state } = await world({ token: () => token, guest: true });
   net.last().welcome();
@@ -356,7 +356,7 @@ test("CO21 whoever had signed in is asked to do so again when the session has en
   expect(again.net.last().sent[0]).toMatchObject({ guest: true });
 });
 
-test("CO22 a guest signs in over a living connection, with the session of the guest: one after the other, and the draft stays", async () => {
+test("SG15 a guest signs in over a living connection, with the session of the guest: one after the other, and the draft stays", async () => {
   const { client, net, local, state } = await world({ guest: true });
   net.last().welcome({ user: { id: "guest" } });
   expect(client.person.getSnapshot()).toMatchObject({ id: "guest", guest: true });
@@ -382,7 +382,7 @@ test("CO22 a guest signs in over a living connection, with the session of the gu
   expect([shownOf(again.client, own), shownOf(again.client, other)]).toEqual(["of ann", "of ann too"]);
 });
 
-test("CO22 a token that is refused leaves the guest connected", async () => {
+test("SG15 a token that is refused leaves the guest connected", async () => {
   const { client, net, state } = await world({ guest: true });
   net.last().welcome({ user: { id: "guest" } });
   client.signIn(({ fresh }) => (fresh ? undefined : "bad"));
@@ -397,7 +397,7 @@ test("CO22 a token that is refused leaves the guest connected", async () => {
   expect([state(), net.open().length]).toEqual(["online", 1]);
 });
 
-test("CO23 a draft is its writer's: another person neither sees nor overwrites it, and it is there when the writer is back", async () => {
+test("SG16 a draft is its writer's: another person neither sees nor overwrites it, and it is there when the writer is back", async () => {
   let token = "ann";
   const { client, net } = await world({ token: () => token, guest: false });
   const conversation = client.newId();
