@@ -17,6 +17,7 @@ import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 
 export { reject as rejection } from "./protocol/index.ts";
 export { ModelFailure } from "./server/ports.ts";
+export type { PageSignIn } from "./server/assets.ts";
 export type {
   Claims,
   Identity,

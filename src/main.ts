@@ -6,7 +6,7 @@ import { MissingPackage, openFirestoreUsers, type FirestoreUsers } from "./adapt
 import { pinoJournal } from "./adapters/journal/pino.ts";
 import { findModel, type ModelSettings } from "./adapters/models/find.ts";
 import { StoreRefusal } from "./adapters/embedded/refusal.ts";
-import { createHost } from "./host.ts";
+import { createHost, type PageSignIn } from "./host.ts";
 import { systemClock } from "./server/clock.ts";
 import { defaultEngineSettings } from "./server/engine.ts";
 import { problem } from "./server/http.ts";
@@ -45,6 +45,23 @@ async function openUsers(settings: Settings, journal: Journal): Promise<Firestor
       : Promise.reject(error),
   );
 }
+
+/** The ways to sign in that the app offers by itself, in the order of `AUTH`. */
+const pageSignIn = ({
+  auth,
+  oidcClients,
+  oidcTokenOrigins,
+  firebaseApiKey,
+  firebaseEmulator,
+}: Settings): PageSignIn[] =>
+  auth.flatMap((way): PageSignIn[] => {
+    if (way.kind === "oidc" && oidcClients.includes(way.audience)) {
+      return [{ kind: "oidc", issuer: way.issuer, client: way.audience, origins: oidcTokenOrigins }];
+    }
+    if (way.kind !== "firebase" || firebaseApiKey === undefined) return [];
+    const emulator = firebaseEmulator === undefined ? {} : { emulator: `http://${firebaseEmulator}` };
+    return [{ kind: "firebase", key: firebaseApiKey, ...emulator }];
+  });
 
 const nameOf = (choice: Settings["model"]): string | undefined =>
   choice === undefined ? undefined : choice.provider === "demo" ? "demo" : `${choice.provider}:${choice.model}`;
@@ -95,6 +112,7 @@ async function main(): Promise<void> {
       settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,
     loopback,
     app: appFolder,
+    signIn: pageSignIn(settings),
     journal,
     node,
     guests: settings.auth.some((way) => way.kind === "guest"),

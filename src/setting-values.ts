@@ -139,6 +139,12 @@ export function parseAuth(text: string): readonly SignIn[] | Wrong {
   return items.map(parseSignIn).filter((way) => way !== undefined);
 }
 
+export function parseClients(text: string): readonly string[] | Wrong {
+  const items = list(text);
+  const fits = items.every((item) => /^[\x21-\x7e]+$/.test(item)) && new Set(items).size === items.length;
+  return fits ? items : new Wrong("is not allowed. Allowed: a comma list of client IDs, each once.");
+}
+
 type UserStore = { readonly kind: "embedded" } | { readonly kind: "firestore"; readonly project: string };
 
 export function parseUsers(text: string): UserStore | Wrong {
@@ -171,6 +177,13 @@ function isOrigin(text: string): boolean {
   const parsed = URL.parse(text);
   if (parsed?.protocol === "http:" || parsed?.protocol === "https:") return parsed.origin === text;
   return /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9.-]+(:\d+)?$/.test(text);
+}
+
+export function parseEndpoints(text: string): readonly string[] | Wrong {
+  const bad = list(text).find((origin) => !isOrigin(origin) || !isSafeSource(origin));
+  if (bad === undefined) return list(text);
+  const allowed = "a comma list of https origins (https://login.example.com, no path)";
+  return new Wrong(`holds ${show(bad)}, which is none. Allowed: ${allowed}.`);
 }
 
 export function parseNetworks(text: string): readonly Network[] | Wrong {

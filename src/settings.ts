@@ -3,6 +3,8 @@ import {
   isLoopback,
   oneOf,
   parseAuth,
+  parseClients,
+  parseEndpoints,
   parseHost,
   parseHostPort,
   parseKeysUrl,
@@ -71,6 +73,7 @@ function parseAll(env: Readonly<Record<string, string | undefined>>, problems: s
     return fallback;
   };
   const guest: readonly SignIn[] = [{ kind: "guest" }];
+  const none: readonly string[] = [];
   return {
     host: take("HOST", "127.0.0.1", parseHost),
     port: take("PORT", 8787, whole(0, 65_535, "a port")),
@@ -92,6 +95,12 @@ function parseAll(env: Readonly<Record<string, string | undefined>>, problems: s
     titles: take("TITLES", "model", oneOf(["model", "words", "off"])),
     auth: take("AUTH", guest, parseAuth),
     authJwksUrl: take("AUTH_JWKS_URL", undefined, parseKeysUrl),
+    /** Clients of the app's own sign-in: an `oidc:` entry whose audience is one of them is offered on the page. */
+    oidcClients: take("OIDC_CLIENT_ID", none, parseClients),
+    /** Where an issuer's token endpoint is, if not where the issuer is: the page may talk to it. */
+    oidcTokenOrigins: take("OIDC_TOKEN_ORIGINS", none, parseEndpoints),
+    /** The web key of the Firebase project, which is public: with it the app asks for email and password. */
+    firebaseApiKey: take("FIREBASE_API_KEY", undefined, parseToken),
     firebaseEmulator: take("FIREBASE_AUTH_EMULATOR_HOST", undefined, parseHostPort),
     users: take("USERS", { kind: "embedded" } as const, parseUsers),
     usersUnknown: take("USERS_UNKNOWN", "create", oneOf(["create", "refuse"])),
@@ -135,10 +144,32 @@ function contradictions(settings: Settings): string[] {
     const why = "it makes the server take unsigned tokens";
     out.push(`FIREBASE_AUTH_EMULATOR_HOST: allowed only where HOST is a loopback address: ${why}. Unset it.`);
   }
+  out.push(...pageSignInProblems(settings));
   for (const name of ["MODEL", "MODEL_FALLBACK"] as const) {
     const choice = name === "MODEL" ? settings.model : settings.modelFallback;
     const missing = choice === undefined ? undefined : missingFor(choice.provider, settings);
     if (missing !== undefined) out.push(`${name}: "${choice?.provider}" needs ${missing}.`);
+  }
+  return out;
+}
+
+/** What the app's own sign-in needs of `AUTH`. */
+function pageSignInProblems({ auth, oidcClients, oidcTokenOrigins, firebaseApiKey }: Settings): string[] {
+  const out: string[] = [];
+  const audiences = new Set(auth.map((way) => (way.kind === "oidc" ? way.audience : undefined)));
+  for (const client of oidcClients.filter((name) => !audiences.has(name))) {
+    const why = "An ID token is made for the client that asked for it, so the two must be the same";
+    out.push(`OIDC_CLIENT_ID: ${show(client)} is the AUDIENCE of no oidc: entry in AUTH. ${why}.`);
+  }
+  if (oidcTokenOrigins.length > 0 && oidcClients.length === 0) {
+    out.push("OIDC_TOKEN_ORIGINS: is set without OIDC_CLIENT_ID. Set both, or neither.");
+  }
+  const projects = auth.filter((way) => way.kind === "firebase").length;
+  if (firebaseApiKey !== undefined && projects !== 1) {
+    const has = projects === 0 ? "none" : "several, and a key belongs to one";
+    out.push(
+      `FIREBASE_API_KEY: needs one firebase:PROJECT_ID entry in AUTH; there ${projects === 0 ? "is" : "are"} ${has}.`,
+    );
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // Owns the app's frame: sidebar, header, the conversation shown, dialogs and keys. It draws no message.
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { useClient, useConnection, useConversation, useReadable } from "../react/index.ts";
+import type { Readable } from "../client/index.ts";
+import { useClient, useConnection, useConversation, usePerson, useReadable } from "../react/index.ts";
 import { Chat } from "../ui/chat.tsx";
 import { ConnectionDot } from "../ui/connection.tsx";
 import { useCopy } from "../ui/clipboard.ts";
@@ -17,16 +18,24 @@ import { languageOf, preferences } from "./preferences.ts";
 import { Settings } from "./settings.tsx";
 import { Shortcuts } from "./shortcuts.tsx";
 import { Sidebar } from "./sidebar.tsx";
-import { SignIn } from "./sign-in.tsx";
+import type { Keeper } from "./sign-in-keeper.ts";
+import { SignIn, SignInScreen } from "./sign-in.tsx";
 
-export function App({ facts }: { readonly facts: Facts }): ReactNode {
+type Around = {
+  readonly facts: Facts;
+  readonly keeper: Keeper;
+  /** Counts the people of this tab. */
+  readonly turn: Readable<number>;
+};
+
+export function App(props: Around): ReactNode {
   const language = languageOf(useReadable(preferences));
   const texts = useTexts(language);
   const formats = useMemo(() => createFormats(language), [language]);
   if (texts === undefined) return null;
   return (
     <UiProvider texts={texts} formats={formats}>
-      <Frame facts={facts} />
+      <Inside {...props} />
     </UiProvider>
   );
 }
@@ -47,9 +56,18 @@ function useTexts(language: Language): Texts | undefined {
   return texts;
 }
 
+/** The app; or, where guests are not let in and nobody is here, the question who it is. */
+function Inside(props: Around): ReactNode {
+  const person = usePerson();
+  const turn = useReadable(props.turn);
+  if (person === undefined && !props.facts.guests) return <SignInScreen {...props} />;
+  // Another person: nothing of what the one before had open is kept.
+  return <Frame key={turn} {...props} />;
+}
+
 type Dialog = "settings" | "shortcuts" | "sign-in";
 
-function Frame({ facts }: { readonly facts: Facts }): ReactNode {
+function Frame({ facts, keeper }: Around): ReactNode {
   const { texts, toast } = useUi();
   const client = useClient();
   const copyText = useCopy();
@@ -62,6 +80,18 @@ function Frame({ facts }: { readonly facts: Facts }): ReactNode {
   const main = useRef<HTMLElement>(null);
   const connection = useConnection();
   const signedOut = connection.kind === "signed-out";
+  const problem = useReadable(keeper.problem);
+  useEffect(() => {
+    if (problem !== undefined) setDialog("sign-in");
+  }, [problem]);
+  const closeSignIn = useCallback(() => {
+    keeper.dismiss();
+    setDialog((open) => (open === "sign-in" ? undefined : open));
+  }, [keeper]);
+  useEffect(() => {
+    // Another tab has signed in: there is nothing left to ask.
+    if (!signedOut && keeper.problem.getSnapshot() === undefined) closeSignIn();
+  }, [signedOut, keeper, closeSignIn]);
 
   const focusBox = useCallback(() => main.current?.querySelector<HTMLElement>(".tl-box textarea")?.focus(), []);
   const startNew = useCallback(() => {
@@ -132,10 +162,16 @@ function Frame({ facts }: { readonly facts: Facts }): ReactNode {
         />
       </main>
       {dialog === "settings" && (
-        <Settings close={() => setDialog(undefined)} facts={facts} shortcuts={() => setDialog("shortcuts")} />
+        <Settings
+          close={() => setDialog(undefined)}
+          facts={facts}
+          keeper={keeper}
+          shortcuts={() => setDialog("shortcuts")}
+          signIn={() => setDialog("sign-in")}
+        />
       )}
       {dialog === "shortcuts" && <Shortcuts close={() => setDialog(undefined)} />}
-      {dialog === "sign-in" && <SignIn facts={facts} close={() => setDialog(undefined)} />}
+      {dialog === "sign-in" && <SignIn facts={facts} keeper={keeper} close={closeSignIn} />}
     </div>
   );
 }

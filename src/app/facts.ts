@@ -8,11 +8,12 @@ const schema = v.object({
   signIn: v.array(
     v.variant("kind", [
       v.object({ kind: v.literal("oidc"), issuer: v.string(), client: v.string() }),
-      v.object({ kind: v.literal("firebase"), key: v.string() }),
+      v.object({ kind: v.literal("firebase"), key: v.string(), emulator: v.optional(v.string()) }),
     ]),
   ),
 });
 export type Facts = v.InferOutput<typeof schema>;
+export type Way = Facts["signIn"][number];
 
 /** What the page says; a guest's chat with an unnamed model where it says nothing. */
 export function readFacts(): Facts {

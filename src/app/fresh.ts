@@ -10,6 +10,16 @@ export function useFreshId(client: Client): readonly [id: string, renew: () => v
   return [id, renew];
 }
 
+/** The next one to be drawn begins with another. */
+export const forgetFreshId = (): void => {
+  try {
+    sessionStorage.removeItem(key);
+  } catch {
+    // Forbidden: then none was kept.
+    return;
+  }
+};
+
 function kept(): string | undefined {
   try {
     return sessionStorage.getItem(key) ?? undefined;

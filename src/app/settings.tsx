@@ -7,6 +7,7 @@ import { languages, type Language } from "../ui/language.ts";
 import { useUi } from "../ui/ui.tsx";
 import type { Facts } from "./facts.ts";
 import { choose, preferences, type Theme } from "./preferences.ts";
+import type { Keeper } from "./sign-in-keeper.ts";
 
 const themes: readonly Theme[] = ["system", "light", "dark"];
 
@@ -14,6 +15,9 @@ export function Settings(props: {
   readonly close: () => void;
   readonly shortcuts: () => void;
   readonly facts: Facts;
+  readonly keeper: Keeper;
+  /** Asks a guest who it is. */
+  readonly signIn: () => void;
 }): ReactNode {
   const { texts, toast } = useUi();
   const client = useClient();
@@ -21,6 +25,7 @@ export function Settings(props: {
   const { theme, language } = useReadable(preferences);
   const leave = (everywhere: boolean): void => {
     props.close();
+    props.keeper.leave();
     client.logout(everywhere).catch((error: unknown) => toast({ text: failureText(texts, error), alert: true }));
   };
   return (
@@ -53,6 +58,11 @@ export function Settings(props: {
       </label>
       <section className="app-account" aria-label={texts.account}>
         <p dir="auto">{person?.name ?? texts.guest}</p>
+        {person?.guest === true && props.facts.signIn.length > 0 && (
+          <button type="button" className="tl-button tl-primary" onClick={props.signIn}>
+            {texts.signIn}
+          </button>
+        )}
         <button type="button" className="tl-button" onClick={() => leave(false)}>
           {texts.signOut}
         </button>

@@ -55,7 +55,7 @@ export type Client = {
   connect(): void;
   /** Connects now instead of waiting for the next attempt. */
   tryNow(): void;
-  /** Comes in again, after a sign-out, perhaps with another token. */
+  /** Comes in again after a sign-out, or at once with another token: a guest then goes on as that person. */
   signIn(token?: Token): void;
   /** Ends the session, or all sessions of this person. */
   logout(everywhere?: boolean): Promise<void>;
@@ -71,8 +71,8 @@ export function createClient(options: ClientOptions): Client {
   const environment = createEnvironment(name, options);
   const { uuid } = environment;
   const signIn = createSignIn({ environment, name, token: options.token, guest: options.guest ?? false });
-  const drafts = createDrafts(environment.local, name);
   const person = createCell<Person | undefined>(signIn.person());
+  const drafts = createDrafts(environment.local, name, person);
   /** Whose things are held here; outlives a sign-out. */
   let holder = person.getSnapshot()?.id;
   let online = false;
@@ -95,6 +95,11 @@ export function createClient(options: ClientOptions): Client {
     environment,
     send: (command) => requests.send(command),
     user: () => (online ? person.getSnapshot()?.id : undefined),
+    fate(user) {
+      const now = person.getSnapshot();
+      if (user === now?.id) return "sent";
+      return user !== now?.was ? "hidden" : now.guest === true ? "shown" : "sent";
+    },
     gate: (conversation) => reading.gate(conversation),
     held: (conversation) => reading.hold(conversation),
     delivered: (item) => reading.delivered(item.conversation),
@@ -155,14 +160,15 @@ export function createClient(options: ClientOptions): Client {
   const restoring = createRestoring({ kept, signIn, holder: () => holder, list, reading });
   const welcomed = (ack: Ack): void => {
     const before = person.getSnapshot();
-    const now = signIn.welcomed(ack);
+    const now = signIn.welcomed(ack, before);
     frameBytes = numberOf(objectOf(ack, "limits"), "frameBytes") ?? frameBytes;
-    // Nothing of one person may be shown to, or sent as, another.
-    if (holder !== undefined && holder !== now.id) forget();
+    // Nothing of one person may be shown to, or sent as, another; a guest who has signed in is no other.
+    const upgraded = holder === now.was && now.guest !== true;
+    if (holder !== undefined && holder !== now.id && !upgraded) forget();
     holder = now.id;
     void restoring.restore(now.id);
     online = true;
-    if (before?.id !== now.id || before.name !== now.name) person.set(now);
+    if (JSON.stringify(before) !== JSON.stringify(now)) person.set(now);
     // `send` of the connection reaches the new socket from here on.
     requests.resend();
     reading.online();
@@ -211,7 +217,7 @@ export function createClient(options: ClientOptions): Client {
     received,
     tooLarge: () => requests.refuseLargest(),
     signedOut() {
-      signIn.signedOut();
+      signIn.signedOut(false);
       kept.clear();
       requests.giveUp(refusal("signed-out"));
     },
@@ -259,17 +265,19 @@ export function createClient(options: ClientOptions): Client {
     connect: start,
     tryNow: connection.tryNow,
     signIn(token) {
-      if (token !== undefined) signIn.use(token);
-      connection.start();
+      signIn.enter(token);
+      if (token === undefined) connection.start();
+      else connection.renew();
     },
     async logout(everywhere) {
       const all = everywhere === true ? { everywhere } : {};
       if (online) await requests.send({ type: "auth.logout", id: uuid(), ...all });
-      signIn.signedOut();
+      signIn.signedOut(true);
       connection.signOut();
       // A person who leaves on purpose leaves nothing on the screen.
       forget();
       person.set(undefined);
+      outbox.pump();
     },
     close() {
       connection.close();

@@ -48,6 +48,8 @@ export type Connection = {
   readonly state: Readable<ConnectionState>;
   /** Begins, also after a sign-out or a stop. */
   start(): void;
+  /** Comes in with what `credentials` gives now; a living connection serves until then. */
+  renew(): void;
   /** Now, not when the time has come: the network or the page is back, or a person asks. */
   readonly tryNow: () => void;
   send(text: string): boolean;
@@ -163,6 +165,8 @@ export function createConnection(options: ConnectionOptions): Connection {
         refused = true;
         return begin(true);
       case "sign-in":
+        // A session may end because the one that is being made beside it takes its place.
+        if (link !== trying && trying !== undefined) return show({ kind: "connecting", attempt: attempt + 1 });
         return leave();
       case "stop":
         return halt({ kind: "stopped", code });
@@ -219,16 +223,20 @@ export function createConnection(options: ConnectionOptions): Connection {
     return undefined;
   };
 
+  const renew = (): void => {
+    attempt = 0;
+    refused = blocked = false;
+    unwatch();
+    unwatch = environment.wakes(woken);
+    begin();
+  };
+
   return {
     state,
     start() {
-      if (isActive()) return;
-      attempt = 0;
-      refused = blocked = false;
-      unwatch();
-      unwatch = environment.wakes(woken);
-      begin();
+      if (!isActive()) renew();
     },
+    renew,
     tryNow,
     send: (text) => live?.send(text) ?? false,
     signOut: () => halt({ kind: "signed-out" }),

@@ -112,13 +112,14 @@ export function memoryLocal(): LocalStore {
   };
 }
 
-/** `localStorage`, or memory where it is forbidden or missing. */
-function pageLocal(): LocalStore {
+/** `localStorage` or `sessionStorage`, or memory where it is forbidden or missing. */
+export function pageStore(kind: "localStorage" | "sessionStorage"): LocalStore {
   try {
     // Node has a localStorage of its own behind a flag, which warns when touched.
-    if (typeof document === "undefined" || typeof localStorage === "undefined") return memoryLocal();
-    localStorage.getItem("throughline");
-    return guarded(localStorage);
+    if (typeof document === "undefined" || !(kind in globalThis)) return memoryLocal();
+    const store = globalThis[kind];
+    store.getItem("throughline");
+    return guarded(store);
   } catch {
     return memoryLocal();
   }
@@ -218,7 +219,7 @@ export function createEnvironment(name: string, options: EnvironmentOptions): En
     random,
     uuid: () => uuidAt(clock.now(), random, ids++),
     webSocket: options.webSocket ?? globalThis.WebSocket,
-    local: storage?.local ?? pageLocal(),
+    local: storage?.local ?? pageStore("localStorage"),
     outbox: storage?.outbox ?? (typeof indexedDB === "undefined" ? memoryStore() : indexedDbStore(name)),
     kept: storage?.kept ?? (typeof indexedDB === "undefined" ? undefined : indexedDbKept(name)),
     tabs: pageTabs(name),

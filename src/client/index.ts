@@ -8,6 +8,7 @@ export type { ConversationList, Conversations, ListedConversation } from "./conv
 export type { Draft } from "./drafts.ts";
 export {
   memoryLocal,
+  pageStore,
   uuidAt,
   type Clock,
   type LocalStore,

@@ -21,6 +21,8 @@ export type OutboxOptions = {
   send(command: Command): Promise<Result>;
   /** The user of this connection; undefined: not online. */
   user(): string | undefined;
+  /** What may become of that user's messages here, now. */
+  fate(user: string): "sent" | "shown" | "hidden";
   gate(conversation: string): Gate;
   /** The server is making a reply where the message should go: tell when it has ended, by `freed`. */
   held(conversation: string): void;
@@ -31,7 +33,7 @@ export type OutboxOptions = {
 export type Draft = Pick<OutboxItem, "conversation" | "message" | "parts" | "parent" | "editOf" | "fixed" | "user">;
 
 export type Outbox = {
-  /** All messages on their way, of all tabs, in the order of sending. */
+  /** This person's messages on their way, of all tabs, in the order of sending. */
   readonly items: Readable<readonly Pending[]>;
   /** Resolves when the message is kept; true: it survives a reload. */
   add(draft: Draft): Promise<boolean>;
@@ -74,7 +76,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let closed = false;
 
   const show = (): void => {
-    const next = [...stored].sort((a, b) => a.order - b.order).map(statusOf);
+    const own = stored.filter(({ user }) => user === null || options.fate(user) !== "hidden");
+    const next = own.sort((a, b) => a.order - b.order).map(statusOf);
     const before = items.getSnapshot();
     if (next.length !== before.length || next.some((item, i) => !isSame(item, before[i]))) {
       items.set(next.map((item) => before.find((old) => isSame(item, old)) ?? item));
@@ -122,11 +125,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
   };
 
   const pump = (): void => {
+    // Whose things may be seen can have changed.
+    show();
     const user = options.user();
     if (user === undefined || closed) return;
     const passed = new Set<string>();
     for (const item of items.getSnapshot()) {
-      if (item.status !== "waiting" || item.owner !== me || (item.user !== null && item.user !== user)) continue;
+      if (item.status !== "waiting" || item.owner !== me) continue;
+      if (item.user !== null && options.fate(item.user) !== "sent") continue;
       // In order: a message that has to wait holds back those behind it.
       if (passed.has(item.conversation) || sending.has(item.conversation)) continue;
       passed.add(item.conversation);

@@ -6,7 +6,14 @@ import type { Credentials } from "./link.ts";
 /** An ID token, or what gets one; `fresh`: not the one of the last time. */
 export type Token = string | ((asked: { readonly fresh: boolean }) => Promise<string | undefined> | string | undefined);
 
-export type Person = { readonly id: string; readonly name?: string | undefined };
+export type Person = {
+  readonly id: string;
+  readonly name?: string | undefined;
+  /** Came in without a token. */
+  readonly guest?: true | undefined;
+  /** The guest that this person was here before: what that guest typed is theirs. */
+  readonly was?: string | undefined;
+};
 
 export type SignIn = {
   /** The one of the last time, until the server has said who it is. */
@@ -15,11 +22,12 @@ export type SignIn = {
   known(): Person | undefined;
   credentials(fresh: boolean): Promise<Credentials | undefined>;
   freshToken(): Promise<string | undefined>;
-  /** Keeps the session of an accepted sign-in. */
-  welcomed(ack: Ack): Person;
-  /** The session of this page is of no more use. */
-  signedOut(): void;
-  use(token: Token): void;
+  /** Keeps the session of an accepted sign-in. `before`: who was here until now. */
+  welcomed(ack: Ack, before: Person | undefined): Person;
+  /** The session of this page is of no more use. `left`: on purpose. */
+  signedOut(left: boolean): void;
+  /** Somebody asks to come in, perhaps with another token. */
+  enter(token: Token | undefined): void;
 };
 
 /** `of`: whose token it was made with. */
@@ -39,6 +47,11 @@ export function createSignIn(options: {
   let mine: string | undefined;
   /** Whose token was shown last; undefined: none was. */
   let shown: string | undefined;
+  const endedKey = `${key}-ended`;
+  /** Somebody had signed in here, and not as a guest. */
+  let known = false;
+  /** Then nobody becomes a guest unasked (SG14). */
+  const isAsked = (): boolean => !known && local.getItem(endedKey) === null;
 
   const read = (): Kept | undefined => {
     try {
@@ -49,7 +62,12 @@ export function createSignIn(options: {
       const user = objectOf(kept, "user");
       const id = textOf(user, "id");
       if (session === undefined || id === undefined) return undefined;
-      return { session, user: { id, name: textOf(user, "name") }, of: textOf(kept, "of") };
+      const guest = user?.["guest"] === true ? true : undefined;
+      return {
+        session,
+        user: { id, name: textOf(user, "name"), guest, was: textOf(user, "was") },
+        of: textOf(kept, "of"),
+      };
     } catch {
       return undefined;
     }
@@ -78,25 +96,43 @@ export function createSignIn(options: {
     async credentials(fresh) {
       const asked = await ask(fresh);
       shown = asked === undefined ? undefined : subjectOf(asked);
-      mine = read()?.session;
+      const kept = read();
+      mine = kept?.session;
       if (asked !== undefined) return { token: asked, session: mine };
-      if (mine === undefined) return guest ? asFirstGuest() : undefined;
-      return guest ? { session: mine, guest: true } : { session: mine };
+      if (mine === undefined) return guest && isAsked() ? asFirstGuest() : undefined;
+      return guest && kept?.user.guest === true ? { session: mine, guest: true } : { session: mine };
     },
     freshToken: () => ask(true),
-    welcomed(ack) {
+    welcomed(ack, before) {
       const user = objectOf(ack, "user");
-      const person: Person = { id: textOf(user, "id") ?? "", name: textOf(user, "name") };
+      const id = textOf(user, "id") ?? "";
+      const kept = read()?.user;
+      const same = kept?.id === id ? kept : undefined;
+      const byToken = shown !== undefined;
+      const guest = byToken || (same !== undefined && same.guest !== true) ? undefined : true;
+      // A guest signs in with the session of the guest; or the session has ended, and a new one takes the place.
+      const former = byToken ? kept : before;
+      const was = same === undefined && former?.guest === true && former.id !== id ? former.id : same?.was;
+      known = guest !== true;
+      local.removeItem(endedKey);
+      const person: Person = { id, name: textOf(user, "name"), guest, was };
       mine = textOf(objectOf(ack, "session"), "token");
       if (mine !== undefined) local.setItem(key, JSON.stringify({ session: mine, user: person, of: shown }));
       return person;
     },
-    signedOut() {
-      if (read()?.session === mine) local.removeItem(key);
+    signedOut(left) {
+      const kept = read();
+      if (left) known = false;
+      if (kept !== undefined && kept.session === mine) {
+        local.removeItem(key);
+        if (!left && kept.user.guest !== true) local.setItem(endedKey, "1");
+      }
       mine = undefined;
     },
-    use(next) {
-      token = next;
+    enter(next) {
+      known = false;
+      local.removeItem(endedKey);
+      if (next !== undefined) token = next;
     },
   };
 }

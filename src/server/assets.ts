@@ -14,8 +14,19 @@ type PageFacts = {
 
 /** A way to sign in that a page can carry out by itself. */
 export type PageSignIn =
-  | { readonly kind: "oidc"; readonly issuer: string; readonly client: string }
-  | { readonly kind: "firebase"; readonly key: string };
+  | {
+      readonly kind: "oidc";
+      readonly issuer: string;
+      readonly client: string;
+      /** Further origins of its endpoints. */
+      readonly origins?: readonly string[];
+    }
+  | {
+      readonly kind: "firebase";
+      readonly key: string;
+      /** The origin of Firebase's emulator, in Google's stead. */
+      readonly emulator?: string;
+    };
 
 export type AssetOptions = {
   readonly files: AssetFiles;
@@ -58,7 +69,7 @@ export function createAssets(options: AssetOptions): Assets {
   }
 
   return (request, response, path) => {
-    const file = held.get(/^\/c\/[\w-]+$/.test(path) ? "/" : path);
+    const file = held.get(isAppPath(path) ? "/" : path);
     if (file === undefined) return false;
     for (const [name, value] of Object.entries(file.headers)) response.setHeader(name, value);
     response.setHeader("ETag", file.etag);
@@ -72,6 +83,9 @@ export function createAssets(options: AssetOptions): Assets {
     return true;
   };
 }
+
+/** Paths that the app's page reads itself: a conversation, and where an issuer leads back to. */
+const isAppPath = (path: string): boolean => path === "/signed-in" || /^\/c\/[\w-]+$/.test(path);
 
 function choose(request: IncomingMessage, response: ServerResponse, file: Held): Uint8Array {
   const accepts = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(
@@ -119,7 +133,10 @@ const frameAncestors = (origins: AssetOptions["frameAncestors"]): string =>
   origins === "*" ? "*" : ["'self'", ...origins].join(" ");
 
 const signInOrigins = ({ signIn }: PageFacts): string[] =>
-  signIn.flatMap((way) => (way.kind === "firebase" ? firebaseOrigins : [new URL(way.issuer).origin]));
+  signIn.flatMap((way) => {
+    if (way.kind === "oidc") return [new URL(way.issuer).origin, ...(way.origins ?? [])];
+    return way.emulator === undefined ? firebaseOrigins : [new URL(way.emulator).origin];
+  });
 
 const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 

@@ -118,7 +118,22 @@ export const english = {
   email: "Email",
   password: "Password",
   asGuest: "Go on as a guest",
-  signInFailed: "That did not work. Check what you entered and try again.",
+  signingIn: "Signing in",
+  guestComesAlong: "What you wrote as a guest comes with you.",
+  signInProblems: {
+    credentials: "That did not work. Check what you entered and try again.",
+    unreachable: (host: string): string => `${host} cannot be reached right now. Try again in a moment.`,
+    said: (words: string): string => `The sign-in service said: ${words}`,
+    stale: "This sign-in was not begun here, or it took too long. Try again.",
+    mismatch: "What came back does not belong to this sign-in, so it was not used. Try again.",
+    denied: "The sign-in was cancelled, or not allowed.",
+    refused: "This server does not let that account in.",
+    tooMany: "Too many attempts. Wait a while, then try again.",
+    disabled: "This account is disabled.",
+    insecure: "Signing in needs a page with https.",
+    unsupported: "This account needs a second step that cannot be done here.",
+    ended: "This sign-in is no longer valid. Sign in again.",
+  },
   signInElsewhere: "This server takes sign-ins from the site it belongs to. Open it from there.",
   // Keyboard
   keys: {

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { afterClose, backoff } from "../../src/client/backoff.ts";
-import { createClient, memoryLocal, socketUrl, type ClientOptions } from "../../src/client/index.ts";
+import { createClient, memoryLocal, socketUrl, type Client, type ClientOptions } from "../../src/client/index.ts";
 import { closeCodes } from "../../src/protocol/index.ts";
 import { fakeSockets, handClock, settle } from "./sockets.ts";
 
@@ -322,12 +322,103 @@ test("CO18 another person on the same page: nothing of the first is shown, answe
   net.last().welcome({ user: { id: "other" } });
   expect(await waiting).toMatchObject({ code: "unauthorized" });
   expect(conversation.getSnapshot()).toMatchObject({ entries: [], seq: 0 });
-  expect(client.person.getSnapshot()).toEqual({ id: "other" });
+  expect(client.person.getSnapshot()).toMatchObject({ id: "other" });
   net.last().end(1006);
   clock.pass(20_000);
   await settle();
   net.last().opened();
   expect(net.last().sent[0]?.["open"]).toEqual([{ conversation: conversation.id }]);
+});
+
+const shownOf = (client: Client, conversation: string): string => client.draft(conversation).getSnapshot();
+
+test("SG14 whoever had signed in is asked to do so again when the session has ended, never made a guest unasked", async () => {
+  let token: string | undefined = "token";
+  const { client, net, local, state } = await world({ token: () => token, guest: true });
+  net.last().welcome();
+  expect(client.person.getSnapshot()).not.toHaveProperty("guest", true);
+  token = undefined;
+  net.last().end(1006);
+  client.tryNow();
+  await settle();
+  net.last().opened();
+  expect(net.last().sent[0]).toMatchObject({ session: "session-token" });
+  expect(net.last().sent[0]).not.toHaveProperty("guest");
+  net.last().end(4410);
+  await settle();
+  expect(state()).toBe("signed-out");
+  // Nor by a reload. Asked, they may.
+  const again = await world({ storage: { local }, guest: true });
+  expect([again.state(), again.net.sockets.length]).toEqual(["signed-out", 0]);
+  again.client.signIn();
+  await settle();
+  again.net.last().opened();
+  expect(again.net.last().sent[0]).toMatchObject({ guest: true });
+});
+
+test("SG15 a guest signs in over a living connection, with the session of the guest: one after the other, and the draft stays", async () => {
+  const { client, net, local, state } = await world({ guest: true });
+  net.last().welcome({ user: { id: "guest" } });
+  expect(client.person.getSnapshot()).toMatchObject({ id: "guest", guest: true });
+  const [own, other] = [client.newId(), client.newId()];
+  client.draft(own).set("of the guest");
+  client.signIn(() => "token");
+  await settle();
+  expect([state(), net.sockets.length]).toEqual(["online", 2]);
+  net.last().opened();
+  expect(net.last().sent[0]).toMatchObject({ token: "token", session: "session-token" });
+  // The guest's session ends with it, and its socket may hear of that first.
+  net.sockets[0]?.end(4410);
+  expect(state()).not.toBe("signed-out");
+  net.last().welcome({ user: { id: "ann" }, session: { token: "of ann" } });
+  expect([state(), net.open().length]).toEqual(["online", 1]);
+  expect(client.person.getSnapshot()).toMatchObject({ id: "ann", was: "guest" });
+  expect(shownOf(client, own)).toBe("of the guest");
+  client.draft(own).set("of ann");
+  client.draft(other).set("of ann too");
+  // A reload: what ann was is still known, and her drafts are hers.
+  const again = await world({ storage: { local } });
+  expect(again.client.person.getSnapshot()).toMatchObject({ id: "ann", was: "guest" });
+  expect([shownOf(again.client, own), shownOf(again.client, other)]).toEqual(["of ann", "of ann too"]);
+});
+
+test("SG15 a token that is refused leaves the guest connected", async () => {
+  const { client, net, state } = await world({ guest: true });
+  net.last().welcome({ user: { id: "guest" } });
+  client.signIn(({ fresh }) => (fresh ? undefined : "bad"));
+  await settle();
+  net.last().opened();
+  net.last().end(4401);
+  await settle();
+  expect(state()).toBe("online");
+  net.last().opened();
+  expect(net.last().sent[0]).toMatchObject({ session: "session-token", guest: true });
+  net.last().welcome({ user: { id: "guest" } });
+  expect([state(), net.open().length]).toEqual(["online", 1]);
+});
+
+test("SG16 a draft is its writer's: another person neither sees nor overwrites it, and it is there when the writer is back", async () => {
+  let token = "ann";
+  const { client, net } = await world({ token: () => token, guest: false });
+  const conversation = client.newId();
+  const be = async (id: string): Promise<void> => {
+    token = id;
+    client.signIn(() => token);
+    await settle();
+    net.last().welcome({ user: { id } });
+  };
+  await be("ann");
+  client.draft(conversation).set("ann's");
+  await be("bob");
+  expect(shownOf(client, conversation)).toBe("");
+  client.draft(conversation).set("bob's");
+  client.draft(conversation).set("");
+  await be("ann");
+  expect(shownOf(client, conversation)).toBe("ann's");
+  const left = client.logout();
+  net.last().end(4410);
+  await left;
+  expect(shownOf(client, conversation)).toBe("");
 });
 
 test("CO15 rubbish from the server, of any kind, breaks nothing", async () => {

@@ -57,6 +57,7 @@ function page(options: {
   tab?: { tabs: Tabs; die: () => void };
   answer?: Answer;
   user?: () => string | undefined;
+  fate?: (user: string) => "sent" | "shown" | "hidden";
   gate?: () => Gate;
 }) {
   const { done, clock = handClock(), tab = browser()() } = options;
@@ -78,9 +79,11 @@ function page(options: {
     kept: undefined,
     wakes: () => () => undefined,
   };
+  const user = options.user ?? (() => "me");
   const outbox: Outbox = createOutbox({
     environment,
-    user: options.user ?? (() => "me"),
+    user,
+    fate: options.fate ?? ((name) => (name === user() ? "sent" : "shown")),
     gate: options.gate ?? (() => ({})),
     held: (conversation) => void held.push(conversation),
     delivered: () => undefined,
@@ -272,6 +275,22 @@ test("OU7 AZ18 nothing of one person is sent as another; what was written before
   outbox.pump();
   await calm();
   expect(textsOf(done)).toEqual(["Nobody's", "Mine"]);
+});
+
+test("OU7 what another person wrote is not even shown; what the guest before wrote is shown, and not sent", async () => {
+  let fate: "sent" | "shown" | "hidden" = "hidden";
+  const { outbox, shown, tried } = page({ store: memoryStore(), done: [], fate: () => fate });
+  await outbox.add(draft("Other", { user: "other" }));
+  await calm();
+  expect([shown(), tried]).toEqual([[], []]);
+  fate = "shown";
+  outbox.pump();
+  await calm();
+  expect([textsOf(shown()), tried]).toEqual([["Other"], []]);
+  fate = "sent";
+  outbox.pump();
+  await calm();
+  expect(textsOf(tried)).toEqual(["Other"]);
 });
 
 test("OU8 an answer that was lost and a message that was seen are the same: it is not sent again", async () => {

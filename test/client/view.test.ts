@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { rowsOf } from "../../src/client/conversations.ts";
 import { createDrafts } from "../../src/client/drafts.ts";
 import { uuidAt } from "../../src/client/environment.ts";
-import { memoryLocal } from "../../src/client/index.ts";
+import { createCell, memoryLocal } from "../../src/client/index.ts";
 import type { Pending } from "../../src/client/outbox.ts";
 import { findPath, growTree } from "../../src/client/thread.ts";
 import { createViewer, type ViewInput } from "../../src/client/view.ts";
@@ -134,20 +134,21 @@ test("RE10 2,000 messages with a reply that grows: a view costs little, and all 
 
 test("RE11 a draft is kept over a reload, taken when it is sent, and forgotten only when its message is kept", () => {
   const local = memoryLocal();
-  const drafts = createDrafts(local, "x");
+  const nobody = createCell(undefined);
+  const drafts = createDrafts(local, "x", nobody);
   drafts.of("c").set("half a thought");
-  expect(createDrafts(local, "x").of("c").getSnapshot()).toBe("half a thought");
+  expect(createDrafts(local, "x", nobody).of("c").getSnapshot()).toBe("half a thought");
   const { text, kept } = drafts.take("c");
   expect([text, drafts.of("c").getSnapshot()]).toEqual(["half a thought", ""]);
   // A crash here brings it back.
-  expect(createDrafts(local, "x").of("c").getSnapshot()).toBe("half a thought");
+  expect(createDrafts(local, "x", nobody).of("c").getSnapshot()).toBe("half a thought");
   kept();
-  expect(createDrafts(local, "x").of("c").getSnapshot()).toBe("");
+  expect(createDrafts(local, "x", nobody).of("c").getSnapshot()).toBe("");
   drafts.of("c").set("again");
   const second = drafts.take("c");
   drafts.of("c").set("something new");
   second.kept();
-  expect(createDrafts(local, "x").of("c").getSnapshot()).toBe("something new");
+  expect(createDrafts(local, "x", nobody).of("c").getSnapshot()).toBe("something new");
 });
 
 test("RE12 ids are UUIDs of version 7, in the order in which they were made", () => {

@@ -33,6 +33,9 @@ const defaults: Omit<Settings, "systemPrompt"> = {
   modelBetweenTokensMs: 30_000,
   auth: [{ kind: "guest" }],
   authJwksUrl: undefined,
+  oidcClients: [],
+  oidcTokenOrigins: [],
+  firebaseApiKey: undefined,
   firebaseEmulator: undefined,
   users: { kind: "embedded" },
   usersUnknown: "create",
@@ -171,6 +174,22 @@ const table: Record<string, Row> = {
     ],
     bad: ["http://keys.example/jwks", "http://8.8.8.8/", "file:///keys", "keys.example", "https://u:p@keys.example/"],
   },
+  OIDC_CLIENT_ID: {
+    field: "oidcClients",
+    good: [
+      ["chat", ["chat"]],
+      ["chat, 7-a.apps.example", ["chat", "7-a.apps.example"]],
+    ],
+    bad: ["two words", "chat,", "chat,chat", "naïve"],
+    beside: { AUTH: "oidc:https://id.example#chat,oidc:https://id.example/b#7-a.apps.example" },
+  },
+  OIDC_TOKEN_ORIGINS: {
+    field: "oidcTokenOrigins",
+    good: [["https://login.example, http://127.0.0.1:9", ["https://login.example", "http://127.0.0.1:9"]]],
+    bad: ["login.example", "https://login.example/", "http://login.example", "https://*.example", "*", "https://a b"],
+    beside: { AUTH: "oidc:https://id.example#chat", OIDC_CLIENT_ID: "chat" },
+  },
+  FIREBASE_API_KEY: { field: "firebaseApiKey", ...tokens, beside: { AUTH: "firebase:demo" } },
   FIREBASE_AUTH_EMULATOR_HOST: {
     field: "firebaseEmulator",
     good: [["127.0.0.1:9099", "127.0.0.1:9099"]],
@@ -394,6 +413,33 @@ test("SS5 ALLOWED_ORIGINS=* only where guests alone come in", () => {
   for (const AUTH of ["firebase:demo-project", "guest,oidc:https://id.example#a"]) {
     expect(problems({ ALLOWED_ORIGINS: "*", AUTH })).toEqual([expect.stringMatching(/^ALLOWED_ORIGINS: /)]);
     expect(problems({ ALLOWED_ORIGINS: "https://a.example", AUTH })).toEqual([]);
+  }
+});
+
+test("SG12 SS5 the app's own sign-in is refused where it does not fit AUTH, with the reason", () => {
+  const issuer = "oidc:https://id.example#chat";
+  const fits: Record<string, string>[] = [
+    { AUTH: `guest,${issuer}`, OIDC_CLIENT_ID: "chat", OIDC_TOKEN_ORIGINS: "https://login.example" },
+    { AUTH: "firebase:demo", FIREBASE_API_KEY: "k" },
+  ];
+  for (const env of fits) expect(problems(env)).toEqual([]);
+  for (const AUTH of ["guest", issuer, "firebase:demo"]) {
+    expect(problems({ AUTH, OIDC_CLIENT_ID: "web" })).toEqual([
+      expect.stringMatching(/^OIDC_CLIENT_ID: "web" is the AUDIENCE of no oidc: entry in AUTH\. .*must be the same\.$/),
+    ]);
+  }
+  expect(problems({ AUTH: issuer, OIDC_CLIENT_ID: "chat,web" })).toEqual([expect.stringContaining('"web" is')]);
+  expect(problems({ AUTH: issuer, OIDC_TOKEN_ORIGINS: "https://login.example" })).toEqual([
+    expect.stringMatching(/^OIDC_TOKEN_ORIGINS: is set without OIDC_CLIENT_ID/),
+  ]);
+  for (const [AUTH, why] of [
+    ["guest", "there is none"],
+    [issuer, "there is none"],
+    ["firebase:one,firebase:two", "there are several"],
+  ] as const) {
+    expect(problems({ AUTH, FIREBASE_API_KEY: "k" })).toEqual([
+      expect.stringMatching(new RegExp(`^FIREBASE_API_KEY: needs one firebase:PROJECT_ID entry in AUTH; ${why}`)),
+    ]);
   }
 });
 
