@@ -1,6 +1,7 @@
 // Owns the start of the app in the page: one client, who speaks, the texts of the language, the first drawing, the offline shell.
 import { createRoot } from "react-dom/client";
 import { createClient, pageStore } from "../client/index.ts";
+import { offline } from "../client/offline.ts";
 import { ThroughlineProvider } from "../react/index.ts";
 import { App } from "./app.tsx";
 import { readFacts } from "./facts.ts";
@@ -17,6 +18,7 @@ const facts = readFacts();
 const [local, tab] = [pageStore("localStorage"), pageStore("sessionStorage")];
 const keeper = createKeeper({ ways: facts.signIn, local, tab, returned: takeReturn(tab, Date.now()) });
 const client = createClient({
+  offline,
   url: location.origin,
   guest: facts.guests,
   name: "throughline-app",

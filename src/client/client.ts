@@ -9,12 +9,12 @@ import { createConversations, rowsOf, type Conversations, type ListedConversatio
 import { createDrafts, type Draft } from "./drafts.ts";
 import { createEnvironment, type EnvironmentOptions } from "./environment.ts";
 import { numberOf, objectOf, textOf, type Ack, type Frame } from "./frames.ts";
-import { createKept } from "./kept.ts";
+import type { MakeKept } from "./kept.ts";
 import { createMarks } from "./marks.ts";
 import { createOutbox, type Pending } from "./outbox.ts";
 import { createReading } from "./reading.ts";
 import { createRequests, refuse, RequestError } from "./requests.ts";
-import { createRestoring } from "./restoring.ts";
+import { createRestoring, keepNothing } from "./restoring.ts";
 import { createSignIn, type Person, type Token } from "./sign-in.ts";
 
 /** Where the server is and who speaks. Everything but `url` has a default. */
@@ -25,6 +25,8 @@ export type ClientOptions = EnvironmentOptions & {
   readonly token?: Token | undefined;
   /** Come in as a guest where there is neither token nor session. */
   readonly guest?: boolean | undefined;
+  /** From `throughline/offline`: shows what was last seen before the server has spoken. */
+  readonly offline?: MakeKept | undefined;
   /** What this client calls itself. */
   readonly name?: string | undefined;
 };
@@ -65,6 +67,7 @@ export type Client = {
 
 /** Rows of the list that are kept for the next time. */
 const keptRows = 50;
+
 export function createClient(options: ClientOptions): Client {
   const url = socketUrl(options.url);
   const name = `throughline:${url}`;
@@ -104,7 +107,7 @@ export function createClient(options: ClientOptions): Client {
     held: (conversation) => reading.hold(conversation),
     delivered: (item) => reading.delivered(item.conversation),
   });
-  const kept = createKept(environment);
+  const kept = options.offline?.(environment, name) ?? keepNothing;
   const marks = createMarks({
     local: environment.local,
     key: () => (holder === undefined ? undefined : `${name}/marks/${holder}`),

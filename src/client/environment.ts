@@ -1,5 +1,5 @@
 // Owns what the SDK asks of the place it runs in, and the defaults for browsers and Node. Everything else gets the world through it.
-import { indexedDbKept, indexedDbStore } from "./indexed-db.ts";
+import { indexedDbStore } from "./indexed-db.ts";
 import type { KeptStore } from "./kept.ts";
 import { memoryStore, type OutboxStore } from "./outbox-store.ts";
 
@@ -52,7 +52,7 @@ export type Environment = {
   readonly webSocket: SocketFactory;
   readonly local: LocalStore;
   readonly outbox: OutboxStore;
-  /** undefined: nothing is kept. */
+  /** Where `offline` keeps things; undefined: where it finds a place. */
   readonly kept: KeptStore | undefined;
   readonly tabs: Tabs;
   /** False only where it is certain that there is no network. */
@@ -221,7 +221,7 @@ export function createEnvironment(name: string, options: EnvironmentOptions): En
     webSocket: options.webSocket ?? globalThis.WebSocket,
     local: storage?.local ?? pageStore("localStorage"),
     outbox: storage?.outbox ?? (typeof indexedDB === "undefined" ? memoryStore() : indexedDbStore(name)),
-    kept: storage?.kept ?? (typeof indexedDB === "undefined" ? undefined : indexedDbKept(name)),
+    kept: storage?.kept,
     tabs: pageTabs(name),
     isOnline: () => typeof navigator === "undefined" || !("onLine" in navigator) || navigator.onLine,
     answers,

@@ -29,10 +29,15 @@ export type Kept = {
   changed(id: string, frame: () => Frame | undefined): void;
   /** Forgets everything, here and in the store, until the next `load`. */
   clear(): void;
+  /** The newest of a conversation as a frame that can be gone on from. */
+  snapshotOf(item: OpenItem, state: Conversation): Frame | undefined;
   /** Keeps now what was to be kept later. */
   readonly flush: () => void;
   close(): void;
 };
+
+/** Makes what is kept for one server. See offline.ts. */
+export type MakeKept = (environment: Pick<Environment, "clock" | "kept">, name: string) => Kept;
 
 const mostItems = 21;
 const mostMessages = 50;
@@ -116,6 +121,7 @@ export function createKept({ kept: store, clock }: Pick<Environment, "kept" | "c
       changes.set(id, frame);
       cancel ??= clock.after(keepEvery, flush);
     },
+    snapshotOf,
     clear,
     flush,
     close() {

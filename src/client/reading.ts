@@ -2,7 +2,7 @@
 import type { ConversationHandle, ConversationOptions, HeldConversation } from "./conversation.ts";
 import type { Environment } from "./environment.ts";
 import type { Frame, FrameOf } from "./frames.ts";
-import { snapshotOf, type Kept } from "./kept.ts";
+import type { Kept } from "./kept.ts";
 import type { OpenItem } from "./link.ts";
 import type { Marks } from "./marks.ts";
 import type { Gate, Outbox } from "./outbox.ts";
@@ -129,7 +129,9 @@ export function createReading(options: {
     const { handle, replica } = slot.held;
     const { id } = handle;
     note(slot);
-    kept.changed(id, () => (replica.status() === "gone" ? undefined : snapshotOf(replica.wanted(), replica.state())));
+    kept.changed(id, () =>
+      replica.status() === "gone" ? undefined : kept.snapshotOf(replica.wanted(), replica.state()),
+    );
     if (!isPending(id)) {
       const waited = slot.waiting;
       slot.waiting = false;

@@ -5,6 +5,19 @@ import type { Credentials } from "./link.ts";
 import type { Reading } from "./reading.ts";
 import type { SignIn } from "./sign-in.ts";
 
+const nothing = (): undefined => undefined;
+
+/** Where nothing is kept: what was seen is there again when the server has spoken. */
+export const keepNothing: Kept = {
+  load: () => Promise.resolve(),
+  find: nothing,
+  changed: nothing,
+  snapshotOf: nothing,
+  clear: nothing,
+  flush: nothing,
+  close: nothing,
+};
+
 export function createRestoring(options: {
   kept: Kept;
   signIn: SignIn;

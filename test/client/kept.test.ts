@@ -4,6 +4,7 @@ import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { createClient, memoryLocal, memoryStore, until } from "../../src/client/index.ts";
 import { indexedDbKept } from "../../src/client/indexed-db.ts";
 import { createKept, snapshotOf, type KeptItem, type KeptStore } from "../../src/client/kept.ts";
+import { offline as keepOffline } from "../../src/client/offline.ts";
 import { emptyConversation, type Conversation } from "../../src/domain/conversation.ts";
 import { expectedText, startModelServer } from "../support/model-server.ts";
 import { startServer } from "./server.ts";
@@ -151,6 +152,7 @@ function offline(storage: { local: ReturnType<typeof memoryLocal>; kept: KeptSto
     token,
     clock: handClock(),
     webSocket: net.Socket,
+    offline: keepOffline,
     storage: { ...storage, outbox: memoryStore() },
   });
   onTestFinished(() => client.close());
@@ -236,7 +238,7 @@ test("RE17 OU9 a store that fails, or never answers, holds nothing up", async ()
     const local = memoryLocal();
     local.setItem(sessionKey, sessionOf("ann"));
     const storage = { local, outbox: memoryStore(), kept };
-    const client = createClient({ url: "http://server", guest: true, clock, webSocket: net.Socket, storage });
+    const client = createClient({ url: "http://server", guest: true, clock, webSocket: net.Socket, storage, offline: keepOffline });
     client.connect();
     await settle();
     clock.pass(500);
@@ -291,7 +293,7 @@ test("RE17 CO18 a person who comes in where another's things are shown: they are
   await storage.kept.put(itemOf(c, "ann", keptText(["Hers"])));
   const net = fakeSockets();
   const clock = handClock();
-  const client = createClient({ url: "http://server", guest: true, clock, webSocket: net.Socket, storage });
+  const client = createClient({ url: "http://server", guest: true, clock, webSocket: net.Socket, storage, offline: keepOffline });
   onTestFinished(() => client.close());
   const conversation = client.conversation(c);
   conversation.subscribe(() => undefined);
@@ -309,12 +311,12 @@ test("RE17 CO18 a person who comes in where another's things are shown: they are
 test("RE11 RE16 a message sent right before the page goes, kept by nothing but its draft, is in the box afterwards", async () => {
   const storage = browser();
   const never = { ...memoryStore(), durable: true, put: () => new Promise<void>(() => undefined) };
-  const first = createClient({ url: "http://server", storage: { ...storage, outbox: never } });
+  const first = createClient({ url: "http://server", storage: { ...storage, outbox: never }, offline: keepOffline });
   first.draft("c").set("Almost lost");
   expect(first.sendDraft("c")).toBeTypeOf("string");
   expect(first.draft("c").getSnapshot()).toBe("");
   first.close();
-  const second = createClient({ url: "http://server", storage });
+  const second = createClient({ url: "http://server", storage, offline: keepOffline });
   onTestFinished(() => second.close());
   expect(second.draft("c").getSnapshot()).toBe("Almost lost");
 });

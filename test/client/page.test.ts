@@ -1,5 +1,6 @@
 // @vitest-environment happy-dom
 // Proves what the SDK takes from a page: its events, its storage, its frames. Sockets and time are the test's.
+import { offline } from "../../src/client/offline.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createEnvironment } from "../../src/client/environment.ts";
 import { createClient, type KeptItem, type KeptStore } from "../../src/client/index.ts";
@@ -149,7 +150,7 @@ test("RE16 a page that is hidden, and may never be seen again, keeps at once wha
   };
   const net = fakeSockets();
   const clock = handClock();
-  const client = createClient({ url: "/chat", guest: true, clock, webSocket: net.Socket, storage: { kept } });
+  const client = createClient({ url: "/chat", guest: true, clock, webSocket: net.Socket, storage: { kept }, offline });
   onTestFinished(() => client.close());
   client.conversation("c").subscribe(() => undefined);
   await vi.waitUntil(() => net.sockets.length > 0);

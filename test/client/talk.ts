@@ -1,5 +1,6 @@
 // Owns what the SDK's tests ask of a client in a sentence. Must not wait for time, only for what is to be seen.
 import { onTestFinished } from "vitest";
+import { offline } from "../../src/client/offline.ts";
 import {
   createClient,
   until,
@@ -12,7 +13,8 @@ import {
 
 /** A guest's client, closed with the test. */
 export function guest(url: string, more: Partial<ClientOptions> = {}): Client {
-  const client = createClient({ url, guest: true, ...more });
+  const keeps = more.storage?.kept === undefined ? {} : { offline };
+  const client = createClient({ url, guest: true, ...keeps, ...more });
   onTestFinished(() => client.close());
   return client;
 }
