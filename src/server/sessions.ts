@@ -9,7 +9,7 @@ import type { SessionRecord, Sessions, User, Users } from "./ports.ts";
 type SessionAnswer = { id: string; token: string; resumed: boolean; expiresAt: string };
 
 /** Somebody who may come in, or why not and the code to close with. */
-type Admission =
+export type Admission =
   | { readonly ok: true; readonly speaker: Speaker; readonly user: User; readonly session: SessionAnswer }
   | { readonly ok: false; readonly rejection: Rejection; readonly close: CloseCode };
 

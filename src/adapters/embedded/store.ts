@@ -1,7 +1,8 @@
 // Owns the embedded store as a whole: one SQLite file and what is built on it. The only file that others import to open it.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Clock, Log, Sessions, StoreFailure, Users, Vault } from "../../server/ports.ts";
+import type { Blocks, Clock, Log, Sessions, Spending, StoreFailure, Users, Vault } from "../../server/ports.ts";
+import { createBlocks, createSpending } from "./blocks.ts";
 import { Codec } from "./codec.ts";
 import { createCommit } from "./commit.ts";
 import { Database } from "./database.ts";
@@ -16,7 +17,14 @@ import { createUsers } from "./users.ts";
 
 export { StoreRefusal } from "./refusal.ts";
 
-export type Store = { readonly log: Log; readonly sessions: Sessions; readonly users: Users; close(): Promise<void> };
+export type Store = {
+  readonly log: Log;
+  readonly sessions: Sessions;
+  readonly users: Users;
+  readonly blocks: Blocks;
+  readonly spending: Spending;
+  close(): Promise<void>;
+};
 
 export type StoreOptions = FileOptions & {
   readonly vault: Vault;
@@ -66,7 +74,8 @@ export function openStore(options: StoreOptions): Store {
       commit: async (works) => commit(works),
       forget: createForget(db, clock),
     };
-    return { log, sessions: createSessions(db, codec), users: createUsers(db, codec, clock), close };
+    const kept = { blocks: createBlocks(db, codec), spending: createSpending(db) };
+    return { ...kept, log, sessions: createSessions(db, codec), users: createUsers(db, codec, clock), close };
   } catch (error) {
     if (connection.isOpen) connection.close();
     throw error;
