@@ -162,6 +162,8 @@ try {
     PORT: "0",
     DATA_DIR: dataDir,
     LOG_LEVEL: "silent",
+    // All the streams come from one address at once.
+    LIMITS: "off",
     MODEL: "openai-compatible:bench",
     OPENAI_BASE_URL: base,
   });

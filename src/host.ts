@@ -9,10 +9,14 @@ import { MasterVault } from "./adapters/embedded/master-vault.ts";
 import type { Rotated } from "./adapters/embedded/rotation.ts";
 import { openStore } from "./adapters/embedded/store.ts";
 import { reject, type Limits } from "./protocol/index.ts";
+import { blockRoutes } from "./server/admin-blocks.ts";
+import { createAdminDoor } from "./server/admin.ts";
+import { parseRange } from "./server/addresses.ts";
 import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
 import { systemClock } from "./server/clock.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
 import { createHttpFace } from "./server/http.ts";
+import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 
 export { reject as rejection } from "./protocol/index.ts";
@@ -50,9 +54,17 @@ export type HostOptions = {
   readonly app?: string | undefined;
   /** Ways to sign in that the app offers by itself. Public. */
   readonly signIn?: readonly PageSignIn[];
+  /** Networks of proxies whose X-Forwarded-For counts, such as 10.0.0.0/8. */
+  readonly trustedProxies?: readonly string[];
+  /** The operator's secret. Without one, only programs on this machine come in at `/api/v1/admin/`. */
+  readonly adminToken?: string | undefined;
+  /** The numbers of fair use (docs/limits.md); `off` bounds nothing but replies. */
+  readonly policy?: Policy | "off";
   readonly journal?: Journal;
   readonly node?: string;
-} & Partial<Omit<EngineSettings, "node" | "limits">> & { readonly limits?: Partial<Limits> };
+} & Partial<Omit<EngineSettings, "node" | "limits" | "policy" | "trustedProxies">> & {
+    readonly limits?: Partial<Limits>;
+  };
 
 /** A running Throughline inside a Node HTTP server. */
 export type Host = {
@@ -99,6 +111,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
     broken,
     ...options,
     limits: { ...defaultEngineSettings.limits, ...options.limits },
+    policy: options.policy === "off" ? unlimited : (options.policy ?? defaultEngineSettings.policy),
+    trustedProxies: (options.trustedProxies ?? []).flatMap((text) => parseRange(text) ?? []),
     node,
   };
   const bus = localBus();
@@ -107,6 +121,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
       log: store.log,
       sessions: store.sessions,
       users: typeof options.users === "function" ? options.users(store.users) : (options.users ?? store.users),
+      blocks: store.blocks,
+      spending: store.spending,
       bus,
       clock,
       journal,
@@ -124,6 +140,14 @@ export async function createHost(options: HostOptions): Promise<Host> {
     engine,
     limits: settings.limits,
     journal,
+    trustedProxies: settings.trustedProxies,
+    // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
+    admin: createAdminDoor({
+      routes: { ...blockRoutes(engine.blocks) },
+      token: options.adminToken,
+      entrance: engine.entrance,
+      journal,
+    }),
     allowedOrigins,
     loopback: options.loopback ?? false,
     assets: options.app === undefined ? undefined : assetsOf(options.app),

@@ -1,4 +1,5 @@
 // Owns the process: settings from the environment, adapters, listening, signals. The only file that reads the environment.
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { oidcIdentity, firebaseIssuer, type TrustedIssuer } from "./adapters/identity/oidc.ts";
@@ -6,10 +7,12 @@ import { MissingPackage, openFirestoreUsers, type FirestoreUsers } from "./adapt
 import { pinoJournal } from "./adapters/journal/pino.ts";
 import { findModel, type ModelSettings } from "./adapters/models/find.ts";
 import { StoreRefusal } from "./adapters/embedded/refusal.ts";
+import { runCommand } from "./cli/command.ts";
 import { createHost, type PageSignIn } from "./host.ts";
 import { systemClock } from "./server/clock.ts";
 import { defaultEngineSettings } from "./server/engine.ts";
 import { problem } from "./server/http.ts";
+import { defaultPolicy, readPolicy, type Policy } from "./server/policy.ts";
 import type { Journal } from "./server/ports.ts";
 import { isLoopback } from "./setting-values.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -17,6 +20,19 @@ import { readSettings, type Settings } from "./settings.ts";
 function refuse(lines: readonly string[]): never {
   console.error(`Throughline does not start:\n${lines.map((line) => `  ${line}`).join("\n")}`);
   process.exit(1);
+}
+
+/** The numbers of fair use that `LIMITS` names. */
+function policyOf(limits: Settings["limits"]): Policy | "off" {
+  if (limits.kind !== "file") return limits.kind === "off" ? "off" : defaultPolicy;
+  let text: string;
+  try {
+    text = readFileSync(limits.path, "utf8");
+  } catch {
+    return refuse([`LIMITS: ${limits.path} cannot be read.`]);
+  }
+  const read = readPolicy(text);
+  return read.ok ? read.policy : refuse(read.problems.map((problem) => `LIMITS: ${limits.path}: ${problem}.`));
 }
 
 const issuersOf = (settings: Settings): TrustedIssuer[] =>
@@ -89,10 +105,14 @@ function countDropped(journal: Journal): (what: string) => void {
 /** The built browser files: beside this file when it is built too, in `dist` when it runs from its source. */
 const appFolder = join(import.meta.dirname, import.meta.filename.endsWith(".ts") ? "../dist/public" : "public");
 
-async function main(): Promise<void> {
+function settingsOfProcess(): Settings {
   const read = readSettings(process.env);
-  if (!read.ok) return refuse(read.problems);
-  const { settings } = read;
+  return read.ok ? read.settings : refuse(read.problems);
+}
+
+async function main(): Promise<void> {
+  const settings = settingsOfProcess();
+  const policy = policyOf(settings.limits);
   const node = settings.nodeName ?? `node-${systemClock.secret(6)}`;
   const journal = pinoJournal(settings.logLevel, node);
   const found = await findModel(modelSettings(settings), { clock: systemClock, onDropped: countDropped(journal) });
@@ -111,6 +131,9 @@ async function main(): Promise<void> {
     allowedOrigins:
       settings.allowedOrigins === "any" ? "*" : settings.allowedOrigins === "own" ? [] : settings.allowedOrigins,
     loopback,
+    policy,
+    trustedProxies: settings.trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`),
+    adminToken: settings.adminToken,
     app: appFolder,
     signIn: pageSignIn(settings),
     journal,
@@ -124,6 +147,7 @@ async function main(): Promise<void> {
       ...defaultEngineSettings.call,
       firstTokenMs: settings.modelFirstTokenMs,
       betweenTokensMs: settings.modelBetweenTokensMs,
+      ...(policy === "off" ? {} : { wholeMs: policy.reply.seconds * 1000, outputLength: policy.reply.characters }),
     },
     onCrash: settings.onCrash,
   }).catch((error: unknown) => (error instanceof StoreRefusal ? refuse([error.message]) : Promise.reject(error)));
@@ -175,4 +199,12 @@ async function main(): Promise<void> {
   process.on("SIGINT", () => leave("SIGINT"));
 }
 
-await main();
+/** `throughline block 192.0.2.7` and its like speak to the server that runs. */
+function command(args: readonly string[]): Promise<number> {
+  const { host, port, adminToken: token } = settingsOfProcess();
+  return runCommand(args, { host, port, token }, { print: console.log, complain: console.error });
+}
+
+const args = process.argv.slice(2);
+if (args.length === 0) await main();
+else process.exitCode = await command(args);

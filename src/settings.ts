@@ -30,6 +30,8 @@ const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"]
 const defaultPrompt =
   "You are a helpful assistant. Answer clearly and to the point, in the language of the person you talk to.";
 const day = 86_400_000;
+/** Characters of a token that lets an operator in from elsewhere. */
+const shortestToken = 16;
 /** The longest time that a timer of Node can wait, in milliseconds. */
 const longestTimer = 2_147_483_647;
 
@@ -57,7 +59,7 @@ export type SettingsResult =
 export function readSettings(env: Readonly<Record<string, string | undefined>>): SettingsResult {
   const problems: string[] = [];
   const settings = parseAll(env, problems);
-  if (problems.length === 0) problems.push(...contradictions(settings));
+  if (problems.length === 0) problems.push(...contradictions(settings), ...exposures(settings, env));
   return problems.length === 0 ? { ok: true, settings } : { ok: false, problems };
 }
 
@@ -170,6 +172,31 @@ function pageSignInProblems({ auth, oidcClients, oidcTokenOrigins, firebaseApiKe
     out.push(
       `FIREBASE_API_KEY: needs one firebase:PROJECT_ID entry in AUTH; there ${projects === 0 ? "is" : "are"} ${has}.`,
     );
+  }
+  return out;
+}
+
+/** What may be set on one's own machine, but not where others come in (OP06). */
+function exposures(settings: Settings, env: Readonly<Record<string, string | undefined>>): string[] {
+  const { host, trustedProxies } = settings;
+  const out: string[] = [];
+  if (trustedProxies.some(({ prefix }) => prefix === 0)) {
+    out.push(
+      "TRUSTED_PROXIES: trusts every address, so that anybody could name another as their own. List the proxies.",
+    );
+  }
+  const production = env["NODE_ENV"] === "production";
+  if (isLoopback(host) && !production) return out;
+  const where = production ? "where NODE_ENV is production" : "where HOST is no loopback address";
+  for (const name of ["FIREBASE_AUTH_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"] as const) {
+    const said = name === "FIREBASE_AUTH_EMULATOR_HOST" && !isLoopback(host);
+    if (env[name]?.trim() && !said) out.push(`${name}: an emulator is not allowed ${where}. Unset it.`);
+  }
+  for (const name of ["ADMIN_TOKEN", "METRICS_TOKEN"] as const) {
+    const text = env[name]?.trim();
+    if (text === undefined || text.length >= shortestToken) continue;
+    const what = text === "" ? "is empty" : `is shorter than ${shortestToken} characters`;
+    out.push(`${name}: ${what}, which is not allowed ${where}. Unset it, or use openssl rand -base64 24.`);
   }
   return out;
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { decideCommand, owned, type ChangingCommand } from "../domain/decide.ts";
 import { isRejection, type ConversationRecord, type Effect, type Work } from "../domain/records.ts";
 import { reject, type Command, type CommandOf, type Limits, type Rejection } from "../protocol/index.ts";
+import type { Allowance } from "./allowance.ts";
 import type { Committer } from "./committer.ts";
 import { listRow } from "./frames.ts";
 import type { Clock, Log } from "./ports.ts";
@@ -14,6 +15,7 @@ export type CommandOptions = {
   readonly committer: Committer;
   readonly clock: Clock;
   readonly turns: Turns;
+  readonly allowance: Allowance;
   readonly limits: Limits;
   /** This life of the process, as the owner of leases. */
   readonly owner: string;
@@ -31,7 +33,8 @@ type Answer = Readonly<Record<string, unknown>>;
 export type Opening = { readonly conversation: string; readonly from: number | undefined };
 
 export type Commands = {
-  change(user: string, command: ChangingCommand): Promise<Answer | Rejection>;
+  /** `key`: that of the address it comes from. */
+  change(user: string, command: ChangingCommand, key?: string): Promise<Answer | Rejection>;
   list(user: string, command: CommandOf<"conversation.list">): Promise<Answer | Rejection>;
   history(user: string, command: CommandOf<"conversation.history">): Promise<Answer | Rejection>;
   open(
@@ -46,28 +49,34 @@ const historyMessages = 50;
 const listedConversations = 50;
 
 export function createCommands(options: CommandOptions): Commands {
-  const { log, committer, clock, turns, limits } = options;
+  const { log, committer, clock, turns, limits, allowance } = options;
 
   const find = async (user: string, conversation: string): Promise<ConversationRecord | Rejection> =>
     owned(await log.conversation(conversation), user);
 
-  const change = async (user: string, command: ChangingCommand): Promise<Answer | Rejection> => {
+  const change = async (user: string, command: ChangingCommand, key?: string): Promise<Answer | Rejection> => {
     if (starting.has(command.type) && !options.accepting()) return reject("unavailable", { retryAfterMs: 1000 });
     const now = clock.now();
     const ids = { turn: clock.uuid(), reply: clock.uuid() };
     const lease = { owner: options.owner, leaseUntil: now + leaseMs };
     const inner = decideCommand(command, { user, now, ...ids, model: options.model, ...lease, limits });
     let effect: Effect | undefined;
+    let reserved = false;
     const work: Work = {
       ...inner,
       key: { user, id: command.id, hash: hashOf(command) },
       decide(view) {
         const decided = inner.decide(view);
         effect = isRejection(decided) ? undefined : decided;
-        return decided;
+        if (effect === undefined || reserved || !starting.has(command.type)) return decided;
+        // Only here is it known that the command is none that was done before: a repeat is not charged (FU5).
+        const refused = allowance.begin({ turn: ids.turn, user, key, characters: lengthOf(command) });
+        reserved = refused === undefined;
+        return refused ?? decided;
       },
     };
     const outcome = await committer.submit(work);
+    if (reserved && (!outcome.ok || outcome.repeated)) allowance.refund(ids.turn);
     if (!outcome.ok) return outcome.rejection;
     if (!outcome.repeated) {
       for (const turn of effect?.turns ?? []) if (turn.status === "running") turns.begin(turn);
@@ -105,6 +114,12 @@ export function createCommands(options: CommandOptions): Commands {
       return { answer: { conversation, seq: record.head, epoch: log.epoch }, opening };
     },
   };
+}
+
+/** Characters that a command asks the model to read. */
+function lengthOf(command: ChangingCommand): number {
+  const parts = "parts" in command ? command.parts : [];
+  return parts.reduce((sum, part) => sum + (part.type === "text" ? part.text.length : 0), 0);
 }
 
 /** The content of a command without its id: what a repeated id is compared by. */

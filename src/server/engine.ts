@@ -1,12 +1,17 @@
 // Owns the putting together of one server process: parts in, sockets served, drain. It knows no HTTP and no adapter.
 import { defaultLimits, type Limits } from "../protocol/index.ts";
 import { createAccount } from "./account.ts";
+import type { Range } from "./addresses.ts";
+import { createAllowance, type Allowance } from "./allowance.ts";
+import { createBlockList, type BlockList } from "./blocks.ts";
 import { createCommands } from "./commands.ts";
 import { createCommitter } from "./committer.ts";
+import { createEntrance, type Entrance } from "./entrance.ts";
 import { createHub } from "./hub.ts";
 import type { CallLimits } from "./model-call.ts";
 import { createModelPool } from "./model-pool.ts";
-import type { Bus, Clock, Identity, Journal, Log, Model, Sessions, Users } from "./ports.ts";
+import { defaultPolicy, type Policy } from "./policy.ts";
+import type { Blocks, Bus, Clock, Identity, Journal, Log, Model, Sessions, Spending, Users } from "./ports.ts";
 import { createDoorman } from "./sessions.ts";
 import { createSocket, type Socket } from "./socket.ts";
 import { createSweep, sweepMs } from "./sweep.ts";
@@ -27,6 +32,9 @@ export type EngineParts = {
   readonly sessions: Sessions;
   readonly model: Model;
   readonly fallback?: Model | undefined;
+  /** Without them, blocks and tokens of the day end with the process. */
+  readonly blocks?: Blocks;
+  readonly spending?: Spending;
 };
 
 /** Numbers and choices. Times in milliseconds, lengths in characters. */
@@ -35,6 +43,8 @@ export type EngineSettings = {
   readonly version: string;
   readonly guests: boolean;
   readonly limits: Limits;
+  readonly policy: Policy;
+  readonly trustedProxies: readonly Range[];
   readonly heartbeatMs: number;
   readonly authMs: number;
   readonly sessionIdleMs: number;
@@ -55,6 +65,8 @@ export const defaultEngineSettings = {
   version: "0.1.0",
   guests: true,
   limits: defaultLimits,
+  policy: defaultPolicy,
+  trustedProxies: [],
   heartbeatMs: 25_000,
   authMs: 10_000,
   sessionIdleMs: 7 * 24 * 3_600_000,
@@ -63,7 +75,12 @@ export const defaultEngineSettings = {
   systemPrompt:
     "You are a helpful assistant. Answer in the language of the person who asks. Use Markdown where it helps.",
   contextLength: 400_000,
-  call: { firstTokenMs: 60_000, betweenTokensMs: 30_000, wholeMs: 30 * 60_000, outputLength: 1_000_000 },
+  call: {
+    firstTokenMs: 60_000,
+    betweenTokensMs: 30_000,
+    wholeMs: defaultPolicy.reply.seconds * 1000,
+    outputLength: defaultPolicy.reply.characters,
+  },
   onCrash: "continue",
   titles: "model",
 } as const satisfies Partial<EngineSettings>;
@@ -73,6 +90,8 @@ export type Engine = {
   start(): Promise<void>;
   /** Serves a socket. `visitor`: what is known of whoever opened it. */
   accept(wire: Wire, visitor?: Visitor): WireEvents;
+  readonly entrance: Entrance;
+  readonly blocks: BlockList;
   readonly sockets: () => number;
   /** Ready for new work: started and not leaving. */
   readonly ready: () => boolean;
@@ -114,7 +133,20 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   });
   const models = createModelPool(parts.model, parts.fallback, clock);
   const { onCrash, systemPrompt, contextLength, call } = settings;
-  const making = { log, committer, clock, journal, models, bus, owner };
+  const { policy, trustedProxies } = settings;
+  const { blocks: keptBlocks = forgetful.blocks, spending = forgetful.spending } = parts;
+  const allowance = createAllowance({ policy, clock, spending });
+  const blocks = createBlockList({
+    blocks: keptBlocks,
+    clock,
+    journal,
+    abuse: policy.abuse,
+    trustedProxies,
+    changed() {
+      for (const socket of sockets) socket.checkBlock();
+    },
+  });
+  const making = { allowance, log, committer, clock, journal, models, bus, owner };
   const turns = createTurns({ ...making, onCrash, systemPrompt, contextLength, call });
   const titles = createTitles({
     ...making,
@@ -129,6 +161,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     committer,
     clock,
     turns,
+    allowance,
     limits,
     owner,
     model,
@@ -140,6 +173,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const doorman = createDoorman({ clock, bus, identity, users, sessions, guests: settings.guests, idleMs, maxMs });
   const hub = createHub({ bus, log, clock });
   const sweep = createSweep({ hub, users, sessions, bus, clock, journal });
+  const entrance = createEntrance({ policy, clock, doorman, blocks });
   const socketOptions = {
     clock,
     log,
@@ -169,6 +203,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
 
   return {
     async start() {
+      await Promise.all([blocks.load(), allowance.load()]);
       await turns.recover();
       phase = "ready";
       every(settings.heartbeatMs, () => {
@@ -176,15 +211,23 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       });
       every(1000, () => {
         for (const socket of sockets) socket.tick();
+        void keepSpending(allowance, journal);
       });
       every(3_600_000, () => {
+        allowance.forget();
         log.forget(clock.now() - answersKept).catch(() => journal.warn("forget_failed"));
         sessions.forget(clock.now() - maxMs).catch(() => journal.warn("forget_failed"));
       });
       every(settings.sweepMs, () => void sweep());
     },
+    entrance,
+    blocks,
     accept(wire, visitor = {}) {
-      const socket = createSocket(socketOptions, wire, visitor, () => sockets.delete(socket));
+      const entry = entrance.enter(visitor);
+      const socket = createSocket(socketOptions, wire, entry, () => {
+        entry.leave();
+        sockets.delete(socket);
+      });
       sockets.add(socket);
       return socket;
     },
@@ -214,6 +257,17 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       );
       await Promise.all(closing);
       for (const cancel of timers.values()) cancel();
+      await keepSpending(allowance, journal);
     },
   };
 }
+
+/** A store without room forgets some of the day's spending at a crash, and nothing else. */
+function keepSpending(allowance: Allowance, journal: Journal): Promise<void> {
+  return allowance.flush().catch(() => journal.warn("spending_not_kept"));
+}
+
+const forgetful: { blocks: Blocks; spending: Spending } = {
+  blocks: { all: () => Promise.resolve([]), put: () => Promise.resolve(), remove: () => Promise.resolve() },
+  spending: { all: () => Promise.resolve([]), put: () => Promise.resolve() },
+};

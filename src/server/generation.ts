@@ -1,10 +1,11 @@
 // Owns the making of one reply: attempts, retries, fallback, end. All it knows of the outside are the log, a writer and models.
 import { buildContext } from "../domain/context.ts";
-import type { TurnRecord } from "../domain/records.ts";
+import { isRejection, type TurnRecord } from "../domain/records.ts";
 import { afterFailure } from "../domain/retry.ts";
 import { beginAttempt, compact, finishTurn, type AttemptMode, type Ending } from "../domain/turn.ts";
 import type { Message } from "../protocol/index.ts";
 import type { Committer } from "./committer.ts";
+import type { Allowance } from "./allowance.ts";
 import { callModel, type CallLimits, type CallResult } from "./model-call.ts";
 import type { ModelPool } from "./model-pool.ts";
 import type { Clock, Journal, Log, Model } from "./ports.ts";
@@ -17,6 +18,7 @@ export type GenerationOptions = {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly models: ModelPool;
+  readonly allowance: Allowance;
   readonly call: CallLimits;
   readonly systemPrompt: string;
   /** Characters of context that a model is given at most. */
@@ -188,9 +190,16 @@ async function call(
     budget: options.contextLength,
   });
   const messages = context.map(({ role, text }) => ({ role, content: [{ type: "text" as const, text }] }));
+  const asked = context.reduce((sum, { text }) => sum + text.length, 0);
+  const meter = options.allowance.call(turn, asked, writer.textLength());
+  if (isRejection(meter)) {
+    const { code, retryAfterMs } = meter;
+    return { kind: "failed", code, retryable: false, retryAfterMs, detail: "the tokens of the day are used up" };
+  }
   const request = { conversation: turn.conversation, turn: turn.id, messages, history };
   const stopCompacting = compactWhileRunning(options, turn, writer);
-  const result = await callModel({ model, request, writer, limits: options.call, clock, signal });
+  const result = await callModel({ model, request, writer, limits: options.call, meter, clock, signal });
+  meter.settle(result);
   await stopCompacting();
   return result;
 }

@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { closeCodes, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
+import { clientAddress, type Range } from "./addresses.ts";
+import type { AdminDoor } from "./admin.ts";
 import type { Assets } from "./assets.ts";
 import type { Engine } from "./engine.ts";
 import {
@@ -18,12 +20,16 @@ import {
   type Refusal,
 } from "./gate.ts";
 import type { Journal } from "./ports.ts";
+import { secondsOf, sendProblem } from "./problem.ts";
 import { wireOf } from "./wire.ts";
 
 export type HttpOptions = GateOptions & {
   readonly engine: Engine;
   readonly limits: Limits;
   readonly journal: Journal;
+  /** Peers whose word about where a request comes from counts. */
+  readonly trustedProxies: readonly Range[];
+  readonly admin: AdminDoor;
   /** The app's pages and files; undefined: `/` belongs to somebody else. */
   readonly assets: Assets | undefined;
 };
@@ -41,7 +47,7 @@ const mostSockets = 30_000;
 const framing = { maxFragments: 1024, maxBufferedChunks: 16_384, closeTimeout: 4000, maxPendingAutoPongs: 1000 };
 
 export function createHttpFace(options: HttpOptions): HttpFace {
-  const { engine, limits, journal } = options;
+  const { engine, limits, journal, trustedProxies } = options;
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -66,6 +72,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         problem(response, 400, "invalid");
         return true;
       }
+      if (options.admin(request, response, url, clientAddress(request, trustedProxies))) return true;
       if (url.pathname === socketPath) {
         refuse(response, request.method === "GET" ? upgradeRequired : methodNotAllowed);
         return true;
@@ -85,7 +92,8 @@ export function createHttpFace(options: HttpOptions): HttpFace {
       const url = targetOf(request);
       if (url?.pathname !== socketPath) return false;
       socket.on("error", () => socket.destroy());
-      const refusal = refuseUpgrade(request, url, options) ?? refuseLoad();
+      const address = clientAddress(request, trustedProxies);
+      const refusal = refuseUpgrade(request, url, options) ?? refuseLoad() ?? refuseAddress(address);
       if (refusal !== undefined) {
         journal.info("upgrade_refused", { status: refusal.status });
         refuseSocket(socket, refusal);
@@ -96,7 +104,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         ws.on("error", () => undefined);
         if (offersOnlyOtherVersions(request))
           return ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
-        wireOf(ws, socket, (wire) => engine.accept(wire, visitorOf(request)));
+        wireOf(ws, socket, (wire) => engine.accept(wire, { ...visitorOf(request), address }));
       });
       return true;
     },
@@ -105,6 +113,14 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   function refuseLoad(): Refusal | undefined {
     if (engine.ready() && engine.sockets() < mostSockets) return undefined;
     return { status: 503, reason: "Service Unavailable", headers: { "Retry-After": "1" } };
+  }
+
+  function refuseAddress(address: string | undefined): Refusal | undefined {
+    const away = engine.entrance.connect(address);
+    if (away === undefined) return undefined;
+    if (away.kind === "blocked") return { status: 403, reason: "Forbidden" };
+    const headers = { "Retry-After": String(secondsOf(away.retryAfterMs)) };
+    return { status: 429, reason: "Too Many Requests", headers };
   }
 }
 
@@ -119,11 +135,9 @@ function text(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" }).end(body);
 }
 
-/** Answers with `application/problem+json`. Source: RFC 9457. */
+/** Answers with a problem in the words of its code. */
 export function problem(response: ServerResponse, status: number, code: ErrorCode): void {
-  const { message } = reject(code);
-  const body = JSON.stringify({ type: "about:blank", title: message, status, code });
-  response.writeHead(status, { "Content-Type": "application/problem+json", "Cache-Control": "no-store" }).end(body);
+  sendProblem(response, status, reject(code));
 }
 
 function refuse(response: ServerResponse, { status, headers }: Refusal): void {

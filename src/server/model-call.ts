@@ -2,6 +2,7 @@
 import type { ErrorCode, Usage } from "../protocol/index.ts";
 import { errorName } from "./journal.ts";
 import { ModelFailure, type Clock, type Model, type ModelPiece, type ModelRequest } from "./ports.ts";
+import type { CallMeter } from "./allowance.ts";
 import type { Writer } from "./writer.ts";
 
 /** Bounds of one call: milliseconds of silence before the first piece and between pieces, of the whole; characters of text. */
@@ -40,10 +41,12 @@ export async function callModel(options: {
   request: ModelRequest;
   writer: Pick<Writer, "add" | "offer" | "hasRoom" | "room" | "textLength">;
   limits: CallLimits;
+  /** What the person's allowance grants, beside the limits. */
+  meter?: Pick<CallMeter, "grant" | "produced">;
   clock: Clock;
   signal: AbortSignal;
 }): Promise<CallResult> {
-  const { model, request, writer, limits, clock, signal } = options;
+  const { model, request, writer, limits, meter, clock, signal } = options;
   if (signal.aborted) return { kind: "aborted" };
   const inner = new AbortController();
   let interrupt: (reason: unknown) => void = () => undefined;
@@ -62,6 +65,8 @@ export async function callModel(options: {
   let usage: Usage | undefined;
   /** Characters of text and reasoning, with what the reply had before. */
   let length = writer.textLength();
+  const grant = (): number => Math.min(limits.outputLength, meter?.grant(length) ?? Number.POSITIVE_INFINITY);
+  let granted = grant();
 
   // One timer for all silences: it looks when it fires and sets itself again, so that a piece costs no timer.
   let cancelWatch: () => void = () => undefined;
@@ -96,12 +101,14 @@ export async function callModel(options: {
         else if (piece.type === "part") writer.add(piece);
         else {
           length += piece.text.length;
-          const over = length - limits.outputLength;
+          if (length > granted) granted = grant();
+          const over = length - granted;
           if (over <= 0) writer.add(piece);
           else {
             writer.add({ ...piece, text: piece.text.slice(0, Math.max(0, piece.text.length - over)) });
             writer.offer();
-            throw new CallLimit("too_large", "the reply is too long", false);
+            if (length > limits.outputLength) throw new CallLimit("too_large", "the reply is too long", false);
+            throw new CallLimit("quota_exceeded", "the tokens of the day are used up", false);
           }
         }
       }
@@ -116,6 +123,7 @@ export async function callModel(options: {
     return outcomeOf(interrupted ?? error, signal);
   } finally {
     cancelWatch();
+    meter?.produced(length);
     signal.removeEventListener("abort", onAbort);
     closeQuietly(iterator);
   }

@@ -241,6 +241,34 @@ export interface Sessions {
   forget(before: number): Promise<void>;
 }
 
+/** Whom a block shuts out: everyone, or only guests and those who are not signed in. `range` is spelled canonically; times in milliseconds since 1970. */
+export type BlockRecord = {
+  readonly range: string;
+  readonly reach: "everyone" | "guests";
+  readonly by: "operator" | "score";
+  readonly createdAt: number;
+  /** undefined: until it is lifted. */
+  readonly until?: number | undefined;
+  readonly reason?: string | undefined;
+};
+
+/** What is shut out, kept over restarts. It is read once, at the start. */
+export interface Blocks {
+  all(): Promise<readonly BlockRecord[]>;
+  /** One block per range: the newest. */
+  put(block: BlockRecord): Promise<void>;
+  remove(range: string): Promise<void>;
+}
+
+/** Tokens that a user, or all guests of an address, have used in the day that began at `since` (milliseconds since 1970). */
+export type SpentRecord = { readonly key: string; readonly tokens: number; readonly since: number };
+
+export interface Spending {
+  /** Those whose day began at `since` or later. Older ones MAY be forgotten. */
+  all(since: number): Promise<readonly SpentRecord[]>;
+  put(spent: readonly SpentRecord[]): Promise<void>;
+}
+
 /** The built files of the browser by their path, `/assets/app-1a2b3c.js`. Pages have no ending: `/`, `/widget-demo`. */
 export type AssetFiles = ReadonlyMap<string, { readonly bytes: Uint8Array; readonly type: string }>;
 

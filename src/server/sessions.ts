@@ -13,7 +13,7 @@ type PersonAnswer = { session: SessionAnswer; user: { id: string; name?: string 
 
 type Admitted = { readonly ok: true; readonly speaker: Speaker; readonly answer: PersonAnswer };
 /** Somebody who may come in, or why not and the code to close with. */
-type Admission = Admitted | { readonly ok: false; readonly rejection: Rejection; readonly close: CloseCode };
+export type Admission = Admitted | { readonly ok: false; readonly rejection: Rejection; readonly close: CloseCode };
 
 export type Doorman = {
   admit(command: CommandOf<"auth">, visitor: Visitor): Promise<Admission>;

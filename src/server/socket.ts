@@ -7,14 +7,15 @@ import type { CloseCode, Command, CommandOf, Limits, Rejection } from "../protoc
 import { errorName } from "./journal.ts";
 import type { Account, AccountCommand } from "./account.ts";
 import type { Commands } from "./commands.ts";
+import type { Entry } from "./entrance.ts";
 import { encodeNotice } from "./frames.ts";
 import type { Hub } from "./hub.ts";
+import { createInbox } from "./inbox.ts";
 import { createBudget, createControlMeter } from "./outlet.ts";
 import { StoreFailure, type Clock, type Journal, type Log } from "./ports.ts";
 import { createReaders } from "./readers.ts";
 import type { Doorman } from "./sessions.ts";
 import type { Tails } from "./tails.ts";
-import type { Visitor } from "./visitor.ts";
 import type { Wire, WireEvents } from "./wire.ts";
 
 export type SocketOptions = {
@@ -43,19 +44,16 @@ export type Socket = WireEvents & {
   tick(): void;
   notifyDraining(afterMs: number): void;
   close(code: CloseCode): void;
-  readonly state: () => SocketState["kind"];
+  checkBlock(): void;
 };
 
-/** Frames that wait for their turn before the socket is no longer read. */
-const queuedFrames = 64;
-const mostQueued = 512 * 1024;
 /** How long (ms) a peer has to finish the closing handshake. */
 const closeMs = 4000;
 
-export function createSocket(options: SocketOptions, wire: Wire, visitor: Visitor, gone: () => void): Socket {
+export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, gone: () => void): Socket {
   const { clock, doorman, commands, limits, journal } = options;
   let state: SocketState = { kind: "waiting" };
-  const queue: { text: string; bytes: number }[] = [];
+  const inbox = createInbox();
   let busy = false;
   let paused = false;
   let listening = false;
@@ -73,7 +71,7 @@ export function createSocket(options: SocketOptions, wire: Wire, visitor: Visito
 
   const release = (): void => {
     state = { kind: "closed" };
-    queue.length = 0;
+    inbox.clear();
     cancelAuth();
     leave();
     readers.closeAll();
@@ -94,7 +92,11 @@ export function createSocket(options: SocketOptions, wire: Wire, visitor: Visito
     wire.terminate();
   };
 
-  const answerError = (id: string | undefined, rejection: Rejection): void => budget.send(encodeError(id, rejection));
+  const answerError = (id: string | undefined, rejection: Rejection): void => {
+    budget.send(encodeError(id, rejection));
+    const seconds = entry.answered(rejection);
+    if (seconds !== undefined) close(4429, String(seconds));
+  };
   const answer = (id: string, result: object | Rejection): void => {
     if (isRejection(result)) answerError(id, result);
     else budget.send(encodeAck(id, result));
@@ -120,11 +122,11 @@ export function createSocket(options: SocketOptions, wire: Wire, visitor: Visito
 
   const authenticate = async (command: CommandOf<"auth">): Promise<void> => {
     cancelAuth();
-    const admission = await doorman.admit(command, visitor);
+    const admission = await entry.admit(command);
     if (state.kind !== "waiting") return;
     if (!admission.ok) {
       answerError(command.id, admission.rejection);
-      return close(admission.close);
+      return close(admission.close, admission.reason);
     }
     const { speaker, answer: person } = admission;
     state = { kind: "open", speaker, malformed: 0 };
@@ -166,8 +168,10 @@ export function createSocket(options: SocketOptions, wire: Wire, visitor: Visito
 
   const handle = async (command: Exclude<Command, { type: "auth" }>, speaker: Speaker): Promise<void> => {
     const { user } = speaker;
+    const refused = entry.command(command);
+    if (refused !== undefined) return answerError(command.id, refused);
     if (command.type !== "ping") know(doorman.seen(speaker));
-    if (isChanging(command)) return answer(command.id, await commands.change(user, command));
+    if (isChanging(command)) return answer(command.id, await commands.change(user, command, entry.key));
     switch (command.type) {
       case "ping":
         return answer(command.id, { now: stamp(clock.now()) });
@@ -208,11 +212,12 @@ export function createSocket(options: SocketOptions, wire: Wire, visitor: Visito
   const pump = async (): Promise<void> => {
     if (busy) return;
     busy = true;
-    for (let next = queue.shift(); next !== undefined && !isClosed(); next = queue.shift()) {
+    for (let next = inbox.next(); next !== undefined && !isClosed(); next = inbox.next()) {
       if (state.kind === "waiting" && next.bytes > limits.authBytes) return close(1009);
       const decoded = decode(next.text, limits);
       const received = receiveFrame(state, decoded);
       state = received.state;
+      if (!decoded.ok && decoded.malformed) entry.violated("malformedFrame");
       try {
         await perform(received.step);
       } catch (error) {
@@ -227,17 +232,14 @@ export function createSocket(options: SocketOptions, wire: Wire, visitor: Visito
     // Else a bug of ours: the connection and everybody else go on (JS12).
     const ref = clock.uuid();
     journal.error("handler_failed", { ref, error: errorName(error) });
-    const internal = (): Rejection => reject("internal", { detail: `Something went wrong on the server (${ref}).` });
-    answerError(id, full ? reject("unavailable", { retryAfterMs: 1000 }) : internal());
+    const internal = { detail: `Something went wrong on the server (${ref}).` };
+    answerError(id, full ? reject("unavailable", { retryAfterMs: 1000 }) : reject("internal", internal));
     if (state.kind === "waiting") close(full ? 1013 : 1011);
   };
 
-  const queuedBytes = (): number => queue.reduce((sum, { bytes }) => sum + bytes, 0);
   /** Reads no more while much waits, in or out; reads again when it is done. */
   const flow = (): void => {
-    // Before anybody is signed in, one frame at a time is enough.
-    const most = state.kind === "waiting" ? 1 : queuedFrames;
-    const full = queue.length >= most || queuedBytes() > mostQueued || !budget.hasRoom();
+    const full = inbox.isFull(state.kind !== "waiting") || !budget.hasRoom();
     if (full === paused || isClosed()) return;
     paused = full;
     if (full) wire.pause();
@@ -248,14 +250,16 @@ export function createSocket(options: SocketOptions, wire: Wire, visitor: Visito
     text(frame, bytes) {
       missed = 0;
       if (isClosed()) return;
-      queue.push({ text: frame, bytes });
+      inbox.push({ text: frame, bytes });
       void pump();
       flow();
     },
     binary: () => close(1003),
     control() {
       missed = 0;
-      if (!controlAllowed()) close(4429, "1");
+      if (controlAllowed()) return;
+      entry.violated("rateLimitClose");
+      close(4429, "1");
     },
     drained() {
       budget.drained();
@@ -278,8 +282,7 @@ export function createSocket(options: SocketOptions, wire: Wire, visitor: Visito
     tick() {
       if (state.kind !== "open") return;
       const { speaker } = state;
-      const { idleMs, maxMs } = options;
-      const due = tick(speaker, { now: clock.now(), idleMs, maxMs });
+      const due = tick(speaker, { ...options, now: clock.now() });
       if (due === "nothing") return;
       if (due !== "warn") return close(due.close);
       know({ ...speaker, warned: true });
@@ -287,6 +290,6 @@ export function createSocket(options: SocketOptions, wire: Wire, visitor: Visito
     },
     notifyDraining: (afterMs) => void budget.push(encodeNotice("draining", { afterMs })),
     close,
-    state: () => state.kind,
+    checkBlock: () => (entry.isBlocked() ? close(4403) : undefined),
   };
 }

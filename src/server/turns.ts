@@ -63,7 +63,10 @@ export function createTurns(options: TurnOptions): Turns {
         journal.error("turn_failed", { turn: turn.id, error: errorName(error) });
         await committer.submit(finishTurn(turn, { status: "failed", error: reject("internal") }, clock.now()));
       })
-      .finally(() => active.delete(turn.id));
+      .finally(() => {
+        active.delete(turn.id);
+        options.allowance.finished(turn.id);
+      });
     active.set(turn.id, { conversation: turn.conversation, abort, done: making });
   };
 

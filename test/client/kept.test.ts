@@ -238,7 +238,14 @@ test("RE17 OU9 a store that fails, or never answers, holds nothing up", async ()
     const local = memoryLocal();
     local.setItem(sessionKey, sessionOf("ann"));
     const storage = { local, outbox: memoryStore(), kept };
-    const client = createClient({ url: "http://server", guest: true, clock, webSocket: net.Socket, storage, offline: keepOffline });
+    const client = createClient({
+      url: "http://server",
+      guest: true,
+      clock,
+      webSocket: net.Socket,
+      storage,
+      offline: keepOffline,
+    });
     client.connect();
     await settle();
     clock.pass(500);
@@ -293,7 +300,14 @@ test("RE17 CO18 a person who comes in where another's things are shown: they are
   await storage.kept.put(itemOf(c, "ann", keptText(["Hers"])));
   const net = fakeSockets();
   const clock = handClock();
-  const client = createClient({ url: "http://server", guest: true, clock, webSocket: net.Socket, storage, offline: keepOffline });
+  const client = createClient({
+    url: "http://server",
+    guest: true,
+    clock,
+    webSocket: net.Socket,
+    storage,
+    offline: keepOffline,
+  });
   onTestFinished(() => client.close());
   const conversation = client.conversation(c);
   conversation.subscribe(() => undefined);

@@ -3,6 +3,7 @@ import { localBus } from "../../src/adapters/embedded/bus.ts";
 import { openMemoryStore, type MemoryDisk } from "../../src/adapters/memory/store.ts";
 import { reject } from "../../src/protocol/index.ts";
 import { createEngine, defaultEngineSettings, type Engine, type EngineSettings } from "../../src/server/engine.ts";
+import { unlimited } from "../../src/server/policy.ts";
 import type { Bus, Clock, Hint, Identity, Journal, Log } from "../../src/server/ports.ts";
 import type { Chance } from "./chance.ts";
 import type { Link } from "./link.ts";
@@ -226,6 +227,8 @@ export function createNode(options: NodeOptions): SimNode {
       },
       {
         ...options.settings,
+        // Limits are tested elsewhere; here everybody talks as much as the seed says.
+        policy: unlimited,
         node: name,
         broken: (failure) => wrong("ST09", `${name} calls its store broken: ${String(failure)}`),
       },

@@ -47,6 +47,7 @@ export async function torture(options: RigOptions): Promise<Report> {
   const model = await startModelServer({ prefill });
   const victim = new ServerProcess({
     LOG_LEVEL: "warn",
+    LIMITS: "off",
     MODEL: "openai-compatible:torture",
     OPENAI_BASE_URL: model.url,
     MODEL_PREFILL: prefill ? "on" : "off",

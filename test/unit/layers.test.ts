@@ -56,6 +56,8 @@ const allowed: Record<string, string> = {
   "src/adapters/one/b.ts": b,
   "src/client/a.ts": use("../domain/conversation.ts"),
   "src/client/c.ts": use("../protocol/b.ts"),
+  "src/cli/a.ts": use("../protocol/b.ts"),
+  "src/cli/c.ts": use("node:util"),
   "src/main.ts": `${use("./adapters/one/b.ts")}\nconsole.log(a);`,
   "src/domain/time.ts": "export const age = (now: number, then: number): number => now - then;",
 };
@@ -92,6 +94,9 @@ const forbidden: readonly (readonly [path: string, from: string])[] = [
   ["src/client/a.ts", "../domain/decide.ts"],
   ["src/client/a.ts", "../adapters/one/b.ts"],
   ["src/client/a.ts", "node:fs"],
+  ["src/cli/a.ts", "../server/ports.ts"],
+  ["src/cli/a.ts", "../settings.ts"],
+  ["src/cli/a.ts", "jose"],
 ];
 
 test("AR1 every import against the layers is an error, type imports and re-exports too", () => {

@@ -1,5 +1,6 @@
 // Owns the tables of the embedded store and the way from each version to the next; must not hold a query.
 import type { DatabaseSync } from "node:sqlite";
+import { fairUseTables } from "./blocks.ts";
 
 /** Marks a SQLite file as one of ours: "TLin" in ASCII. Source: sqlite.org, PRAGMA application_id. */
 export const applicationId = 0x544c696e;
@@ -134,6 +135,7 @@ export const migrations: readonly (readonly string[])[] = [
       FROM keys k WHERE k.cid = 0) WHERE client IS NOT NULL`,
     `ALTER TABLE store ADD COLUMN swept INTEGER NOT NULL DEFAULT 0`,
   ],
+  fairUseTables,
 ];
 
 /**

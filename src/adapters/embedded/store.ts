@@ -1,7 +1,8 @@
 // Owns the embedded store as a whole: one SQLite file and what is built on it. The only file that others import to open it.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Clock, Log, Sessions, StoreFailure, Users } from "../../server/ports.ts";
+import type { Blocks, Clock, Log, Sessions, Spending, StoreFailure, Users } from "../../server/ports.ts";
+import { createBlocks, createSpending } from "./blocks.ts";
 import { BrokenSeal } from "./cipher.ts";
 import { Codec } from "./codec.ts";
 import { createCommit } from "./commit.ts";
@@ -26,6 +27,8 @@ export type Store = {
   readonly log: Log;
   readonly sessions: Sessions;
   readonly users: Users;
+  readonly blocks: Blocks;
+  readonly spending: Spending;
   readonly rotation: Rotation;
   /** Erases a person with everything, keys first; gives the ids of the conversations. To be called again after a crash. */
   eraseUser(id: string): Promise<readonly string[]>;
@@ -100,6 +103,8 @@ export function openStore(options: StoreOptions): Store {
       sessions: createSessions(db, codec, hot, clock),
       users: createUsers(db, codec, clock),
       rotation,
+      blocks: createBlocks(db, codec),
+      spending: createSpending(db),
       eraseUser,
       close,
     };

@@ -1,0 +1,113 @@
+// Owns what an address is: one form for every spelling, ranges, and which hop of a request counts. Pure.
+import { isIP, isIPv6 } from "node:net";
+import ipaddr from "ipaddr.js";
+
+/** A range of addresses, as bytes: 4 of IPv4, 16 of IPv6. IPv4 mapped into IPv6 is IPv4. */
+export type Range = { readonly bytes: readonly number[]; readonly prefix: number };
+
+/** The parts of a request that tell where it comes from. Node joins repeated headers with commas. */
+export type Traced = {
+  readonly socket: { readonly remoteAddress?: string | undefined };
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+};
+
+/** Hops of a chain that are looked at. */
+const mostHops = 32;
+/** People change their IPv6 address within this prefix as they like. */
+const widestHost = 64;
+
+function parseBytes(text: string): number[] | undefined {
+  const bare = isIPv6(text) ? text.replace(/%.*$/, "") : text;
+  // `ipaddr.js` also reads octal, hexadecimal and short forms, which others read differently.
+  return isIP(bare) === 0 ? undefined : ipaddr.process(bare).toByteArray();
+}
+
+const write = (bytes: readonly number[]): string => ipaddr.fromByteArray([...bytes]).toString();
+
+/** The one spelling of an address; undefined: it is none. */
+export function spellAddress(text: string): string | undefined {
+  const bytes = parseBytes(text);
+  return bytes === undefined ? undefined : write(bytes);
+}
+
+/** The range of a network such as 10.0.0.0/8 or fd00::/8, exactly; undefined: it is none. */
+export function parseRange(text: string): Range | undefined {
+  const [, address = "", bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text.trim()) ?? [];
+  const bytes = parseBytes(address);
+  if (bytes === undefined) return undefined;
+  const mapped = bytes.length === 4 && isIPv6(address);
+  const longest = bytes.length * 8;
+  const prefix = bits === undefined ? longest : Number(bits) - (mapped ? 96 : 0);
+  if (prefix < 0 || prefix > longest) return undefined;
+  return { bytes: bytes.map((byte, i) => byte & maskOf(prefix, i)), prefix };
+}
+
+const maskOf = (prefix: number, i: number): number => (0xff << (8 - Math.min(8, Math.max(0, prefix - i * 8)))) & 0xff;
+
+export function spellRange({ bytes, prefix }: Range): string {
+  return prefix === 32 && bytes.length === 4 ? write(bytes) : `${write(bytes)}/${prefix}`;
+}
+
+/** What is counted and blocked as one: a range of IPv6 is never narrower than its /64. */
+export function widen(range: Range): Range {
+  if (range.bytes.length === 4 || range.prefix <= widestHost) return range;
+  return { bytes: range.bytes.map((byte, i) => byte & maskOf(widestHost, i)), prefix: widestHost };
+}
+
+export const isHost = ({ bytes, prefix }: Range): boolean => prefix === (bytes.length === 4 ? 32 : widestHost);
+
+/** The key of an address: itself for IPv4, its /64 for IPv6. */
+export function keyOf(address: string): string {
+  const range = parseRange(address);
+  return range === undefined ? address : spellRange(widen(range));
+}
+
+export function contains(range: Range, address: string): boolean {
+  const bytes = parseBytes(address);
+  return (
+    bytes?.length === range.bytes.length &&
+    range.bytes.every((byte, i) => byte === ((bytes[i] ?? 0) & maskOf(range.prefix, i)))
+  );
+}
+
+const loopback = ["127.0.0.0/8", "::1"].flatMap((text) => parseRange(text) ?? []);
+export const isLoopbackAddress = (address: string): boolean => loopback.some((range) => contains(range, address));
+
+/**
+ * Where a request comes from: the peer, or, where the peer is a trusted proxy, the right-most hop that is none. What stands
+ * to the left of it, a client may have written itself. A hop that is no address ends the walk. undefined: no address at all.
+ */
+export function clientAddress(request: Traced, trusted: readonly Range[]): string | undefined {
+  let address = spellAddress(request.socket.remoteAddress ?? "");
+  if (address === undefined || trusted.length === 0) return address;
+  const isTrusted = (one: string): boolean => trusted.some((range) => contains(range, one));
+  for (const hop of hopsOf(request).slice(-mostHops).toReversed()) {
+    if (!isTrusted(address)) break;
+    const next = spellAddress(hop);
+    if (next === undefined) break;
+    address = next;
+  }
+  return address;
+}
+
+/** The hops that proxies say there were, left-most (oldest) first. `Forwarded` counts only where there is no `X-Forwarded-For`. */
+function hopsOf({ headers }: Traced): string[] {
+  const { "x-forwarded-for": list, forwarded } = headers;
+  if (list !== undefined) return String(list).split(",").map(withoutPort);
+  if (forwarded === undefined) return [];
+  return String(forwarded)
+    .split(",")
+    .map((element) => withoutPort(/(?:^|;)\s*for=("[^"]*"|[^;\s]*)/i.exec(element.trim())?.[1] ?? ""));
+}
+
+/** `1.2.3.4:5678`, `[2001:db8::1]:443`, each perhaps in quotes, without port and dress. Source: RFC 7239, section 6. */
+function withoutPort(text: string): string {
+  const bare = text.trim().replace(/^"(.*)"$/, "$1");
+  const [, six, four] = /^(?:\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/.exec(bare) ?? [];
+  return six ?? four ?? bare;
+}
+
+/** True where a request went through something that says so: it may come from anywhere. */
+export function isForwarded(headers: Traced["headers"]): boolean {
+  return Object.keys(headers).some((name) => /^(forwarded|x-forwarded-.*|x-real-ip|via|cf-connecting-ip)$/.test(name));
+}

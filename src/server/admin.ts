@@ -1,0 +1,128 @@
+// Owns the operator's door: who may come in, how a request becomes an act, and its line in the journal. It knows no act itself.
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isRejection } from "../domain/records.ts";
+import { reject, type Rejection } from "../protocol/index.ts";
+import { isForwarded, isLoopbackAddress, spellAddress } from "./addresses.ts";
+import type { Entrance } from "./entrance.ts";
+import { errorName } from "./journal.ts";
+import { StoreFailure, type Journal } from "./ports.ts";
+import { sendProblem, statusOf } from "./problem.ts";
+
+/** What an act gives: what it answers, and what its line in the journal says (no secret, no text of a person). */
+export type AdminAnswer =
+  | {
+      readonly status: 200 | 201 | 204;
+      readonly body?: object;
+      readonly audit?: Readonly<Record<string, string | number | boolean | undefined>>;
+    }
+  | Rejection;
+/** One act of the operator. `body` is the JSON that was sent, not looked at yet; undefined: none. */
+type AdminAct = (call: { readonly body: unknown; readonly query: URLSearchParams }) => Promise<AdminAnswer>;
+/** Acts by method and the path behind `/api/v1/admin/`. */
+export type AdminRoutes = { readonly [route: `${"GET" | "POST" | "DELETE"} ${string}`]: AdminAct };
+
+export type AdminOptions = {
+  readonly routes: AdminRoutes;
+  /** undefined: only whoever is on this very machine comes in. */
+  readonly token: string | undefined;
+  readonly entrance: Pick<Entrance, "mayTry" | "failed">;
+  readonly journal: Journal;
+};
+
+const prefix = "/api/v1/admin/";
+const mostBytes = 16 * 1024;
+const loopbackHost = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
+/** What a browser says of a request that its own page or its person made. */
+const ownSites = new Set(["same-origin", "none"]);
+
+/** Answers a request for the door. false: it is for somebody else, or from nobody who may know of it (OP01). */
+export type AdminDoor = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+  address: string | undefined,
+) => boolean;
+
+export function createAdminDoor(options: AdminOptions): AdminDoor {
+  const { token, entrance, journal } = options;
+  const routes: ReadonlyMap<string, AdminAct> = new Map(Object.entries(options.routes));
+
+  const mayEnter = (request: IncomingMessage, address: string | undefined): boolean => {
+    if (token === undefined) return isThisMachine(request);
+    if (!entrance.mayTry(address)) return false;
+    const given = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+    if (given !== undefined && isSame(given, token)) return true;
+    if (given !== undefined) entrance.failed(address);
+    return false;
+  };
+
+  const run = async (act: AdminAct, request: IncomingMessage, url: URL): Promise<AdminAnswer> => {
+    try {
+      const read = await readJson(request);
+      return "wrong" in read ? read.wrong : await act({ body: read.json, query: url.searchParams });
+    } catch (error) {
+      if (error instanceof StoreFailure && error.kind === "full") return reject("unavailable", { retryAfterMs: 1000 });
+      journal.error("admin_failed", { error: errorName(error) });
+      return reject("internal");
+    }
+  };
+
+  return (request, response, url, address) => {
+    if (!url.pathname.startsWith(prefix) || !mayEnter(request, address)) return false;
+    const route = `${request.method ?? "GET"} ${url.pathname.slice(prefix.length)}`;
+    const act = routes.get(route);
+    if (act === undefined) return false;
+    const finish = async (): Promise<void> => {
+      const answer = await run(act, request, url);
+      const from = address ?? "local";
+      if (isRejection(answer)) {
+        journal.info("admin", { act: route, from, refused: answer.code });
+        return sendProblem(response, statusOf(answer), answer);
+      }
+      const { status, body, audit } = answer;
+      journal.info("admin", { act: route, from, ...audit });
+      response.writeHead(status, { "Cache-Control": "no-store", ...(body && { "Content-Type": "application/json" }) });
+      response.end(body === undefined ? undefined : JSON.stringify(body));
+    };
+    void finish();
+    return true;
+  };
+}
+
+/** A program on this machine: not a page of another site in its browser, not a proxy that brings others. */
+function isThisMachine({ socket, headers }: IncomingMessage): boolean {
+  const peer = spellAddress(socket.remoteAddress ?? "");
+  if (peer === undefined || !isLoopbackAddress(peer) || isForwarded(headers)) return false;
+  const { host = "", origin } = headers;
+  if (!loopbackHost.test(host)) return false;
+  if (origin !== undefined && origin !== `http://${host}`) return false;
+  const site = headers["sec-fetch-site"];
+  return site === undefined || ownSites.has(site);
+}
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
+
+/** The JSON of a request; undefined where there is none. */
+async function readJson(request: IncomingMessage): Promise<{ json: unknown } | { wrong: Rejection }> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    bytes += chunk.length;
+    if (bytes > mostBytes) return { wrong: reject("too_large") };
+    chunks.push(chunk);
+  }
+  if (bytes === 0) return { json: undefined };
+  // Pages of other sites can send forms and texts without asking, but no JSON.
+  if (!/^application\/json\b/i.test(request.headers["content-type"] ?? "")) {
+    return { wrong: reject("unsupported_media", { detail: "Send application/json." }) };
+  }
+  try {
+    const json: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    return { json };
+  } catch {
+    return { wrong: reject("invalid", { detail: "The body is no JSON." }) };
+  }
+}
