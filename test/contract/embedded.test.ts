@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
+import { fairUseContract } from "./fair-use-suite.ts";
 import { logContract } from "./log-suite.ts";
 import { sessionsContract, usersContract } from "./people-suite.ts";
 
@@ -22,3 +23,4 @@ async function open() {
 logContract("embedded", open);
 usersContract("embedded", open);
 sessionsContract("embedded", open);
+fairUseContract("embedded", open);
