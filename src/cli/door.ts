@@ -46,7 +46,7 @@ function sentenceOf(status: number, answer: Problem, { token }: Server, url: str
   // The door does not show itself to those who may not come in: then nothing is said of a field.
   if (status === 404 && answer.field === undefined) {
     return token === undefined
-      ? `The server at ${url} does not let this command in. Set ADMIN_TOKEN to the one that it was started with.`
+      ? `The server at ${url} does not let this command in, or does not know it. Set ADMIN_TOKEN to the one that it was started with.`
       : `The server at ${url} does not take this ADMIN_TOKEN, or does not know this command.`;
   }
   return answer.title ?? `The server at ${url} answered with status ${status}.`;

@@ -5,12 +5,15 @@ import { backoff } from "./backoff.ts";
 import type { Environment } from "./environment.ts";
 import { numberOf, textOf } from "./frames.ts";
 import { commandOf, unsent, type OutboxItem } from "./outbox-store.ts";
+import { createPauses } from "./pauses.ts";
 import type { Result } from "./requests.ts";
 
 /** `waiting`: for its turn or the network. `sent`: the server has it, its event is still to come. */
 export type Pending = OutboxItem & {
   readonly status: "waiting" | "sending" | "sent" | "failed";
   readonly seq?: number;
+  /** The server asked for patience (a rate or an allowance): it goes by itself at this time, in milliseconds since 1970. */
+  readonly waitsUntil?: number;
 };
 
 /** Where a message would go now: under `parent` (undefined: whatever is newest), or not yet. */
@@ -56,6 +59,8 @@ export type Outbox = {
 
 /** Tries of a message that the server refuses for a passing reason, before it is shown as failed. */
 const tries = 6;
+/** What only asks for patience: such a message is never given up, however often it has to wait. */
+const patient: ReadonlySet<string> = new Set(["rate_limited", "quota_exceeded"]);
 /** What a `conflict` names when the id of the message or of the command is taken (CM6, LG6). */
 const takenFields = new Set(["message", "replacement", "id"]);
 
@@ -67,7 +72,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   /** By conversation: one message at a time. */
   const sending = new Map<string, string>();
   const sent = new Map<string, { seq: number }>();
-  const paused = new Map<string, { tries: number; cancel: (() => void) | undefined }>();
+  const pauses = createPauses(clock, () => pump());
   let stored: readonly OutboxItem[] = [];
   /** Ids that are being stored for the first time, and ids that are no more: what the store says of them may be old. */
   const keeping = new Set<string>();
@@ -87,7 +92,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const done = sent.get(item.id);
     if (done !== undefined) return { ...item, status: "sent", seq: done.seq };
     if (sending.get(item.conversation) === item.id) return { ...item, status: "sending" };
-    return { ...item, status: item.error === undefined ? "waiting" : "failed" };
+    if (item.error !== undefined) return { ...item, status: "failed" };
+    const until = pauses.until(item.id);
+    return { ...item, status: "waiting", ...(until === undefined ? {} : { waitsUntil: until }) };
   };
 
   const reload = async (): Promise<void> => {
@@ -106,8 +113,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     stored = stored.filter((item) => item.id !== id);
     gone.add(id);
     sent.delete(id);
-    paused.get(id)?.cancel?.();
-    paused.delete(id);
+    pauses.forget(id);
     show();
   };
   const byMessage = (message: string): OutboxItem | undefined => stored.find((item) => item.message === message);
@@ -137,7 +143,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (passed.has(item.conversation) || sending.has(item.conversation)) continue;
       passed.add(item.conversation);
       if (keeping.has(item.id)) continue;
-      if (paused.get(item.id)?.cancel !== undefined) continue;
+      if (pauses.isResting(item.id)) continue;
       // One that was sent before goes again as it was: the server may have it.
       const gate = item.sentAt === undefined ? options.gate(item.conversation) : {};
       if (gate === "busy") continue;
@@ -175,13 +181,17 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (error.code === "conflict" && error.field === "parent") {
       if (item.fixed !== true) await update(item.id, unsent);
       options.held(item.conversation);
-      return pause(item, 1000 + backoff(2, environment.random));
+      return pauses.rest(item.id, 1000 + backoff(2, environment.random), {});
     }
-    const count = (paused.get(item.id)?.tries ?? 0) + 1;
+    if (patient.has(error.code)) {
+      await update(item.id, unsent);
+      const wait = Math.max(error.retryAfterMs ?? 0, backoff(1, environment.random));
+      return pauses.rest(item.id, wait, { told: true });
+    }
+    const count = pauses.tries(item.id) + 1;
     if (!error.retryable || count >= tries) return fail(item, error);
     await update(item.id, unsent);
-    paused.set(item.id, { tries: count, cancel: undefined });
-    return pause(item, Math.max(error.retryAfterMs ?? 0, backoff(count, environment.random)));
+    pauses.rest(item.id, Math.max(error.retryAfterMs ?? 0, backoff(count, environment.random)), { tries: count });
   };
 
   const arrived = async (item: OutboxItem, seq: number, turn: string | undefined): Promise<void> => {
@@ -192,18 +202,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
     options.delivered(item, turn);
   };
   const fail = async (item: OutboxItem, error: Rejection): Promise<void> => {
-    paused.delete(item.id);
+    pauses.forget(item.id);
     await update(item.id, (kept) => ({ ...unsent(kept), error }));
   };
-  const pause = (item: OutboxItem, ms: number): void => {
-    const cancel = clock.after(ms, () => {
-      const now = paused.get(item.id);
-      if (now !== undefined) paused.set(item.id, { ...now, cancel: undefined });
-      pump();
-    });
-    paused.set(item.id, { tries: paused.get(item.id)?.tries ?? 0, cancel });
-  };
-
   /** Takes over what tabs that are gone have left behind. */
   const adopt = async (): Promise<void> => {
     const owners = new Set((await store.all()).map((item) => item.owner).filter((owner) => owner !== me));
@@ -238,12 +239,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     },
     pump,
     freed(conversation) {
-      for (const { id } of stored.filter((item) => item.conversation === conversation)) {
-        const pausing = paused.get(id);
-        if (pausing?.tries !== 0) continue;
-        pausing.cancel?.();
-        paused.delete(id);
-      }
+      for (const item of stored) if (item.conversation === conversation) pauses.wake(item.id);
       pump();
     },
     async remove(message) {
@@ -288,7 +284,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     close() {
       closed = true;
       unwatch();
-      for (const { cancel } of paused.values()) cancel?.();
+      pauses.close();
     },
   };
 }

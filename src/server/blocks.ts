@@ -70,9 +70,9 @@ export function createBlockList(options: BlockOptions): BlockList {
   /** A block from a score counts at once; a store that cannot keep it makes it end with the process. */
   const blockByScore = (range: string, reach: BlockRecord["reach"]): void => {
     const known = hosts.get(range);
-    if (known !== undefined && isLive(known) && (known.record.by === "operator" || known.record.reach === "everyone")) {
-      return;
-    }
+    // One that is there already is neither written again nor replaced by one that reaches less.
+    const worse = known?.record.by === "score" && known.record.reach === "guests" && reach === "everyone";
+    if (known !== undefined && isLive(known) && !worse) return;
     const createdAt = clock.now();
     const ms = abuse.blockMinutes * 60_000;
     const record: BlockRecord = { range, reach, by: "score", createdAt, until: createdAt + ms };

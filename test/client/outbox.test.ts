@@ -245,6 +245,49 @@ test("OU5 a refusal that does not pass is shown as failed in the end, and can be
   expect(textsOf(done)).toEqual(["Again and again"]);
 });
 
+test("OU12 RL01 a message that has to wait for a rate or an allowance is kept however often, says until when, and goes by itself", async () => {
+  const done: Sent[] = [];
+  const { outbox, world, tried, clock, shown } = page({ store: memoryStore(), done });
+  const hour = 3_600_000;
+  for (const [i, code] of (["rate_limited", "quota_exceeded"] as const).entries()) {
+    world.answer = () => refused(reject(code, { retryAfterMs: hour }));
+    await outbox.add(draft(code));
+    for (let n = 1; n <= 10; n++) {
+      await calm();
+      expect(tried).toHaveLength(i * 11 + n);
+      expect(shown()).toMatchObject([{ status: "waiting", waitsUntil: clock.now() + hour }]);
+      clock.pass(hour - 1);
+      await calm();
+      expect(tried).toHaveLength(i * 11 + n);
+      clock.pass(1);
+    }
+    world.answer = () => ({ ok: true, ack: { seq: 1 } });
+    await calm();
+    clock.pass(hour);
+    await calm();
+    expect(textsOf(done).at(-1)).toBe(code);
+    expect(shown()).toEqual([]);
+  }
+});
+
+test("OU12 while it waits it can be changed and taken back, and holds up no other conversation", async () => {
+  const done: Sent[] = [];
+  const { outbox, world, clock, shown } = page({ store: memoryStore(), done });
+  world.answer = ({ conversation }) =>
+    conversation === "c" ? refused(reject("rate_limited", { retryAfterMs: 60_000 })) : { ok: true, ack: { seq: 1 } };
+  const [first, second] = [draft("1"), draft("2")];
+  await Promise.all([outbox.add(first), outbox.add(second), outbox.add(draft("x", { conversation: "d" }))]);
+  await calm();
+  expect(textsOf(done)).toEqual(["x"]);
+  expect(await outbox.change(first.message, [{ type: "text", text: "one" }])).toBe(true);
+  expect(await outbox.remove(second.message)).toBe(true);
+  expect(shown()).toMatchObject([{ status: "waiting", waitsUntil: clock.now() + 60_000 }]);
+  world.answer = () => ({ ok: true, ack: { seq: 1 } });
+  clock.pass(60_000);
+  await calm();
+  expect(textsOf(done)).toEqual(["x", "one"]);
+});
+
 test("OU6 what may have been delivered can be neither changed nor taken back; what cannot, can", async () => {
   const done: Sent[] = [];
   const { outbox, world, shown } = page({ store: memoryStore(), done });
