@@ -1,5 +1,5 @@
 // Owns the putting together of the SDK: one connection, its requests, the outbox, the conversations. It decides nothing itself.
-import type { Command, ConversationRow, Rejection } from "../protocol/index.ts";
+import type { Command, ConversationRow, Rejection, SessionRow } from "../protocol/index.ts";
 import { defaultLimits } from "../protocol/limits.ts";
 import { reject } from "../protocol/rejections.ts";
 import { createCell, type Readable } from "./cell.ts";
@@ -8,7 +8,7 @@ import { createConversation, partsOf, type ConversationHandle } from "./conversa
 import { createConversations, rowsOf, type Conversations } from "./conversations.ts";
 import { createDrafts, type Draft } from "./drafts.ts";
 import { createEnvironment, type EnvironmentOptions } from "./environment.ts";
-import { numberOf, objectOf, textOf, type Ack, type Frame } from "./frames.ts";
+import { listOf, numberOf, objectOf, textOf, type Ack, type Frame } from "./frames.ts";
 import { createOutbox, type Pending } from "./outbox.ts";
 import { createReading } from "./reading.ts";
 import { createRequests, RequestError } from "./requests.ts";
@@ -52,8 +52,12 @@ export type Client = {
   connect(): void;
   /** Connects now instead of waiting for the next attempt. */
   tryNow(): void;
-  /** Comes in again, after a sign-out, perhaps with another token. */
+  /** Comes in again: after a sign-out, or with another token. A guest's conversations come along. */
   signIn(token?: Token): void;
+  /** This person's sessions, the one seen last first. */
+  sessions(): Promise<readonly SessionRow[]>;
+  /** Ends one of them on its device, or here. */
+  revokeSession(id: string): Promise<void>;
   /** Ends the session, or all sessions of this person. */
   logout(everywhere?: boolean): Promise<void>;
   /** Lets go of the connection. What is not delivered stays kept. */
@@ -136,8 +140,10 @@ export function createClient(options: ClientOptions): Client {
     const before = person.getSnapshot();
     const now = signIn.welcomed(ack);
     frameBytes = numberOf(objectOf(ack, "limits"), "frameBytes") ?? frameBytes;
-    // Nothing of one person may be shown to, or sent as, another.
-    if (holder !== undefined && holder !== now.id) forget();
+    // Nothing of one person may be shown to, or sent as, another; a guest who has signed in is none.
+    const was = textOf(ack, "was");
+    if (was !== undefined) outbox.inherit(was, now.id);
+    if (holder !== undefined && holder !== now.id && holder !== was) forget();
     holder = now.id;
     online = true;
     if (before?.id !== now.id || before.name !== now.name) person.set(now);
@@ -234,7 +240,11 @@ export function createClient(options: ClientOptions): Client {
     tryNow: connection.tryNow,
     signIn(token) {
       if (token !== undefined) signIn.use(token);
-      connection.start();
+      connection.start(token !== undefined);
+    },
+    sessions: async () => sessionsOf(await request({ type: "session.list", id: uuid() })),
+    async revokeSession(session) {
+      await request({ type: "session.revoke", id: uuid(), session });
     },
     async logout(everywhere) {
       const all = everywhere === true ? { everywhere } : {};
@@ -254,6 +264,9 @@ export function createClient(options: ClientOptions): Client {
     },
   };
 }
+
+const sessionsOf = (ack: Ack): readonly SessionRow[] =>
+  listOf(ack, "sessions").filter((row): row is SessionRow => typeof row["id"] === "string");
 
 const refusal = (state: "signed-out" | "stopped"): Rejection =>
   reject(state === "signed-out" ? "unauthorized" : "unavailable");

@@ -39,8 +39,8 @@ export type ConnectionOptions = {
 
 export type Connection = {
   readonly state: Readable<ConnectionState>;
-  /** Begins, also after a sign-out or a stop. */
-  start(): void;
+  /** Begins, also after a sign-out or a stop. `anew`: also where there is a connection, which is let go. */
+  start(anew?: boolean): void;
   /** Now, not when the time has come: the network or the page is back, or a person asks. */
   readonly tryNow: () => void;
   send(text: string): boolean;
@@ -191,11 +191,11 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   return {
     state,
-    start() {
-      if (isActive()) return;
+    start(anew = false) {
+      if (isActive() && !anew) return;
+      letGo();
       attempt = 0;
       refused = false;
-      unwatch();
       unwatch = environment.wakes(woken);
       begin();
     },

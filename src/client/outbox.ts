@@ -47,6 +47,8 @@ export type Outbox = {
   retry(message: string): Promise<void>;
   /** Puts one before the others of its conversation. */
   hurry(message: string): Promise<void>;
+  /** What was written as one user is another's from now on: a guest has signed in. */
+  inherit(from: string, to: string): void;
   /** Messages that the log has, or a reader that has come to `seq`: what is known to be there needs no sending. */
   seen(conversation: string, seq: number, has: (message: string) => boolean): void;
   close(): void;
@@ -270,6 +272,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
       const first = Math.min(...stored.filter((other) => other.conversation === item.conversation).map((o) => o.order));
       await update(item.id, (kept) => ({ ...kept, order: first - 1, owner: me }));
       pump();
+    },
+    inherit(from, to) {
+      for (const { id, user } of stored)
+        if (user === from) void update(id, (item) => ({ ...item, user: to })).then(pump);
     },
     seen(conversation, seq, has) {
       for (const item of stored) {
