@@ -28,6 +28,8 @@ export type HttpOptions = GateOptions & {
 };
 
 export type HttpFace = {
+  /** The paths of its own. */
+  readonly paths: readonly string[];
   /** Answers a request if its path is one of ours; false: it is somebody else's. */
   readonly request: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Takes an upgrade if its path is ours; false: it is somebody else's. */
@@ -71,6 +73,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   }
 
   return {
+    paths: [socketPath, ...Object.keys(routes)],
     request(request, response) {
       const url = targetOf(request);
       if (url === undefined) {

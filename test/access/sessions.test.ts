@@ -20,8 +20,10 @@ const uuid = (): string => crypto.randomUUID();
 type Row = { id: string; current: boolean; device: string; place: string; createdAt: string; lastSeenAt: string };
 const sessionsOf = async (talker: Talker): Promise<Row[]> =>
   (await talker.ask({ type: "session.list" }))["sessions"] as Row[];
-const idOf = (talker: Talker): string => (talker.frames[0]?.["session"] as { id: string }).id;
-const userOf = (talker: Talker): string => (talker.frames[0]?.["user"] as { id: string }).id;
+const idIn = (talker: Talker, field: "session" | "user"): string =>
+  (talker.frames[0]?.[field] as { id: string } | undefined)?.id ?? expect.fail("not signed in");
+const idOf = (talker: Talker): string => idIn(talker, "session");
+const userOf = (talker: Talker): string => idIn(talker, "user");
 const closed = (talker: Talker): Promise<number> => until(() => talker.closed?.code, "the close");
 const titlesOf = async (talker: Talker): Promise<unknown[]> =>
   ((await talker.ask({ type: "conversation.list" }))["conversations"] as { title?: string }[]).map(
@@ -305,7 +307,7 @@ describe("a guest signs in", () => {
     const owners = await Promise.all(
       [0, 1, 3].map(async (i) => (await all[i]?.ask({ type: "conversation.list" }))?.["conversations"] as unknown[]),
     );
-    expect(owners.map((rows) => rows.length).sort()).toEqual([0, 0, 10]);
+    expect(owners.map((rows) => rows.length).sort((a, b) => a - b)).toEqual([0, 0, 10]);
   });
 
   test("PE9 what the guest had just begun when it was signed in is moved as well", async () => {

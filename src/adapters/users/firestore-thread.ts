@@ -59,7 +59,8 @@ async function main(): Promise<void> {
 
   const accountsOf = async (ids: readonly string[]): Promise<Map<string, Account>> => {
     const found = new Map<string, Account>();
-    for (let from = 0; auth !== undefined && from < ids.length; from += accountsAtOnce) {
+    if (auth === undefined) return found;
+    for (let from = 0; from < ids.length; from += accountsAtOnce) {
       const some = ids.slice(from, from + accountsAtOnce);
       const { users } = await auth.getUsers(some.map((uid) => ({ uid })));
       for (const id of some) found.set(id, "none");
