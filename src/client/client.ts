@@ -1,5 +1,5 @@
 // Owns the putting together of the SDK: one connection, its requests, the outbox, the conversations. It decides nothing itself.
-import type { Command, Rejection } from "../protocol/index.ts";
+import type { Command, SessionRow } from "../protocol/index.ts";
 import { defaultFrameBytes } from "../protocol/limits.ts";
 import { socketUrl } from "./address.ts";
 import { createCell, type Readable } from "./cell.ts";
@@ -8,7 +8,7 @@ import { createConversation, partsOf, type ConversationHandle } from "./conversa
 import { createConversations, rowsOf, type Conversations, type ListedConversation } from "./conversations.ts";
 import { createDrafts, type Draft } from "./drafts.ts";
 import { createEnvironment, type EnvironmentOptions } from "./environment.ts";
-import { numberOf, objectOf, textOf, type Ack, type Frame } from "./frames.ts";
+import { numberOf, objectOf, sessionsOf, textOf, type Ack, type Frame } from "./frames.ts";
 import type { MakeKept } from "./kept.ts";
 import { createMarks } from "./marks.ts";
 import { createOutbox, type Pending } from "./outbox.ts";
@@ -59,14 +59,15 @@ export type Client = {
   tryNow(): void;
   /** Comes in again after a sign-out, or at once with another token: a guest then goes on as that person. */
   signIn(token?: Token): void;
+  /** This person's sessions, the one seen last first. */
+  sessions(): Promise<readonly SessionRow[]>;
+  /** Ends one of them on its device, or here. */
+  revokeSession(id: string): Promise<void>;
   /** Ends the session, or all sessions of this person. */
   logout(everywhere?: boolean): Promise<void>;
   /** Lets go of the connection. What is not delivered stays kept. */
   close(): void;
 };
-
-/** Rows of the list that are kept for the next time. */
-const keptRows = 50;
 
 export function createClient(options: ClientOptions): Client {
   const url = socketUrl(options.url);
@@ -88,7 +89,8 @@ export function createClient(options: ClientOptions): Client {
   const request = async (command: Command): Promise<Ack> => {
     start();
     const state = connection.state.getSnapshot().kind;
-    if (state === "signed-out" || state === "stopped") throw new RequestError(refusal(state));
+    if (state === "signed-out" || state === "stopped")
+      throw new RequestError(refuse(state === "stopped" ? "unavailable" : "unauthorized"));
     const result = await requests.send(command);
     if (!result.ok) throw new RequestError(result.error);
     return result.ack;
@@ -142,7 +144,7 @@ export function createClient(options: ClientOptions): Client {
     noted: ({ id, turn }) => marks.note(id, turn !== undefined, reading.isLooked(id)),
     isUnread: marks.isUnread,
     changed: (rows) =>
-      kept.changed("list", () => ({ type: "ack", id: "list", conversations: rows.slice(0, keptRows) })),
+      kept.changed("list", () => ({ type: "ack", id: "list", conversations: rows.slice(0, 50) })),
   });
   /** Another tab has opened what was unread, or a reply has ended there. */
   environment.tabs.listen(() => {
@@ -222,9 +224,9 @@ export function createClient(options: ClientOptions): Client {
     signedOut() {
       signIn.signedOut(false);
       kept.clear();
-      requests.giveUp(refusal("signed-out"));
+      requests.giveUp(refuse("unauthorized"));
     },
-    stopped: () => requests.giveUp(refusal("stopped")),
+    stopped: () => requests.giveUp(refuse("unavailable")),
   });
   connection.state.subscribe(() => {
     const isOnline = connection.state.getSnapshot().kind === "online";
@@ -272,6 +274,10 @@ export function createClient(options: ClientOptions): Client {
       if (token === undefined) connection.start();
       else connection.renew();
     },
+    sessions: async () => sessionsOf(await request({ type: "session.list", id: uuid() })),
+    async revokeSession(session) {
+      await request({ type: "session.revoke", id: uuid(), session });
+    },
     async logout(everywhere) {
       const all = everywhere === true ? { everywhere } : {};
       if (online) await requests.send({ type: "auth.logout", id: uuid(), ...all });
@@ -293,6 +299,3 @@ export function createClient(options: ClientOptions): Client {
     },
   };
 }
-
-const refusal = (state: "signed-out" | "stopped"): Rejection =>
-  refuse(state === "signed-out" ? "unauthorized" : "unavailable");

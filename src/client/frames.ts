@@ -1,5 +1,5 @@
 // Owns the edge to the server: the text of a frame to a frame, or nothing. A newer server's unknown frames and fields are let pass.
-import type { Message, Rejection, ServerFrame } from "../protocol/index.ts";
+import type { Message, SessionRow, Rejection, ServerFrame } from "../protocol/index.ts";
 
 /** What a server may add to its frames: the store's incarnation, and whose fault an error without an id is. */
 export type Frame = ServerFrame & { readonly epoch?: string; readonly conversation?: string };
@@ -81,3 +81,7 @@ export const listOf = (ack: Ack, field: string): readonly Ack[] => {
   const value = ack[field];
   return Array.isArray(value) ? value.filter(isObject) : [];
 };
+
+/** The rows of an answer to `session.list`. */
+export const sessionsOf = (ack: Ack): readonly SessionRow[] =>
+  listOf(ack, "sessions").filter((row): row is SessionRow => isText(row["id"]));

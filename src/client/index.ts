@@ -23,4 +23,4 @@ export { RequestError } from "./requests.ts";
 export type { Person, Token } from "./sign-in.ts";
 export type { Branch } from "./thread.ts";
 export type { ConversationView, Entry, ReplicaStatus } from "./view.ts";
-export type { ConversationRow, Message, Part, Rejection, SentPart } from "../protocol/index.ts";
+export type { ConversationRow, Message, Part, Rejection, SentPart, SessionRow } from "../protocol/index.ts";

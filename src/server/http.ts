@@ -24,7 +24,7 @@ import { secondsOf, sendProblem } from "./problem.ts";
 import { wireOf } from "./wire.ts";
 
 export type HttpOptions = GateOptions & {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, "ready" | "sockets" | "accept" | "entrance">;
   readonly limits: Limits;
   readonly journal: Journal;
   /** Peers whose word about where a request comes from counts. */
@@ -35,6 +35,8 @@ export type HttpOptions = GateOptions & {
 };
 
 export type HttpFace = {
+  /** The paths of its own. */
+  readonly paths: readonly string[];
   /** Answers a request if its path is one of ours; false: it is somebody else's. */
   readonly request: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Takes an upgrade if its path is ours; false: it is somebody else's. */
@@ -66,6 +68,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   };
 
   return {
+    paths: [socketPath, ...Object.keys(routes)],
     request(request, response) {
       const url = targetOf(request);
       if (url === undefined) {

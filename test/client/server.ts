@@ -39,6 +39,8 @@ export async function startServer(env: Record<string, string> = {}): Promise<Ser
         MODEL: "demo",
         // Tests that count events or requests want none that they did not ask for.
         TITLES: "off",
+        // Tests are in a greater hurry than people; what is about limits asks for them.
+        LIMITS: "off",
         LOG_LEVEL: "warn",
         DRAIN_MS: "2000",
         ...settings,

@@ -36,6 +36,8 @@ export class ServerProcess {
     const env = {
       ...process.env,
       TITLES: "off",
+      // Tests are in a greater hurry than people; what is about limits asks for them.
+      LIMITS: "off",
       DATA_DIR: this.dataDir,
       PORT: port,
       LOG_LEVEL: "info",

@@ -10,6 +10,7 @@ import { localBus } from "../../src/adapters/embedded/bus.ts";
 import type { Store } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { createEngine, defaultEngineSettings } from "../../src/server/engine.ts";
+import { unlimited } from "../../src/server/policy.ts";
 import type { Wire } from "../../src/server/wire.ts";
 import { modelFrom } from "../../src/adapters/models/index.ts";
 import { createHost, type Host, type HostOptions, type Model } from "../../src/host.ts";
@@ -106,7 +107,7 @@ export class Stage {
   readonly dataDir = mkdtempSync(join(tmpdir(), "throughline-server-"));
 
   async serve(more: Partial<HostOptions> = {}): Promise<Served> {
-    const host = await createHost({ dataDir: this.dataDir, model: counting(), titles: "off", ...more });
+    const host = await createHost({ dataDir: this.dataDir, model: counting(), titles: "off", policy: "off", ...more });
     const server = createServer((request, response) => {
       if (!host.request(request, response)) response.writeHead(404).end();
     });
@@ -138,7 +139,7 @@ export class Stage {
 
 /** An engine on a store of the test's own, and one socket of it without a network. Frames are remembered. */
 export async function startBare(
-  store: Store,
+  store: Pick<Store, "log" | "sessions" | "users" | "close">,
   model: Model,
 ): Promise<{ frames: Frame[]; text: (frame: object) => void; end: () => Promise<void> }> {
   const nothing = (): undefined => undefined;
@@ -146,7 +147,13 @@ export async function startBare(
   const identity = { verify: () => Promise.reject(new Error()) };
   const engine = createEngine(
     { ...store, bus: localBus(), clock: systemClock, journal, model, identity },
-    { ...defaultEngineSettings, titles: "off", node: "n", broken: (error) => expect.fail(String(error)) },
+    {
+      ...defaultEngineSettings,
+      policy: unlimited,
+      titles: "off",
+      node: "n",
+      broken: (error) => expect.fail(String(error)),
+    },
   );
   await engine.start();
   const frames: Frame[] = [];

@@ -20,3 +20,35 @@ export async function startFirestore(port?: number): Promise<Firestore> {
   await server.start(at);
   return { address: `127.0.0.1:${at}`, stop: () => server.stop() };
 }
+
+/** The documents of `users`, as an operator's own program has them. */
+export type Documents = {
+  get(id: string): Promise<Record<string, unknown> | undefined>;
+  set(id: string, data: Record<string, unknown>): Promise<void>;
+  remove(id: string): Promise<void>;
+  close(): Promise<void>;
+};
+
+export async function openDocuments(project: string, address: string): Promise<Documents> {
+  process.env["METADATA_SERVER_DETECTION"] = "none";
+  const { deleteApp, initializeApp } = await import("firebase-admin/app");
+  const { getFirestore } = await import("firebase-admin/firestore");
+  const before = process.env["FIRESTORE_EMULATOR_HOST"];
+  process.env["FIRESTORE_EMULATOR_HOST"] = address;
+  const app = initializeApp({ projectId: project }, crypto.randomUUID());
+  const people = getFirestore(app).collection("users");
+  // The address is read when the client is made: here, for this one alone.
+  await people.doc("none").get();
+  if (before === undefined) delete process.env["FIRESTORE_EMULATOR_HOST"];
+  else process.env["FIRESTORE_EMULATOR_HOST"] = before;
+  return {
+    async get(id) {
+      const document = await people.doc(id).get();
+      const data: Record<string, unknown> | undefined = document.data();
+      return data;
+    },
+    set: async (id, data) => void (await people.doc(id).set(data)),
+    remove: async (id) => void (await people.doc(id).delete()),
+    close: () => deleteApp(app),
+  };
+}

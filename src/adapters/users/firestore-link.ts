@@ -54,7 +54,7 @@ export type Link = {
 };
 
 /** How long (ms) a question may take, a thread may take to load, and the least time between two threads. */
-const askMs = 3000;
+const defaultAskMs = 3000;
 const loadMs = 20_000;
 const restMs = 1000;
 /** Questions on their way at once. */
@@ -65,9 +65,13 @@ type Thread = { readonly worker: Worker; readonly waiting: Map<number, Waiting>;
 
 export function createLink(
   setup: Setup,
-  outside: { clock: Pick<Clock, "after" | "monotonic">; journal?: Pick<Journal, "warn"> | undefined },
+  outside: {
+    clock: Pick<Clock, "after" | "monotonic">;
+    journal?: Pick<Journal, "warn"> | undefined;
+    askMs?: number | undefined;
+  },
 ): Link {
-  const { clock, journal } = outside;
+  const { clock, journal, askMs = defaultAskMs } = outside;
   let thread: Thread | undefined;
   let begunAt = Number.NEGATIVE_INFINITY;
   let number = 0;

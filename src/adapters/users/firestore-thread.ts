@@ -12,7 +12,11 @@ const accountsAtOnce = 100;
 
 const port = parentPort;
 const setup: Setup = workerData;
-if (setup.emulator !== undefined) process.env["FIRESTORE_EMULATOR_HOST"] = setup.emulator;
+if (setup.emulator !== undefined) {
+  process.env["FIRESTORE_EMULATOR_HOST"] = setup.emulator;
+  // An emulator needs no credentials: nobody looks for Google's machines.
+  process.env["METADATA_SERVER_DETECTION"] = "none";
+}
 if (setup.authEmulator !== undefined) process.env["FIREBASE_AUTH_EMULATOR_HOST"] = setup.authEmulator;
 
 async function open(): Promise<{ db: Firestore; people: CollectionReference; auth: Auth | undefined; stamp: unknown }> {

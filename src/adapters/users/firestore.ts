@@ -14,6 +14,8 @@ export type FirestoreOptions = Setup & {
   readonly unknown: "create" | "refuse";
   readonly clock: Pick<Clock, "monotonic" | "after">;
   readonly journal?: Pick<Journal, "warn"> | undefined;
+  /** How long (ms) Firestore may take to answer; 3 s by default. */
+  readonly askMs?: number | undefined;
 };
 
 /** The people, given where guests are: those have no token, and no document. */
