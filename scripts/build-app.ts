@@ -1,4 +1,4 @@
-// Owns the building of what browsers get: the app, the chat window, its loader and the service worker, into dist/public.
+// Owns the building of what browsers get: the app and its service worker, into dist/public.
 // `--if-stale`: only where a source is newer than what was built.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
@@ -10,11 +10,7 @@ const source = join(root, "src");
 const out = join(root, "dist/public");
 
 /** Where each page is served, by where its source is. */
-const pages = {
-  "app/index.html": "index.html",
-  "widget/demo.html": "widget-demo.html",
-  "widget/frame.html": "frame.html",
-};
+const pages = { "app/index.html": "index.html" };
 
 /** React's API by preact, for everything that browsers get. */
 const alias = {
@@ -34,9 +30,9 @@ const common: InlineConfig = {
 
 type Output = readonly (Rolldown.OutputChunk | Rolldown.OutputAsset)[];
 
-/** Builds the pages and the chat window, with hashed names. */
+/** Builds the pages, with hashed names. */
 async function buildPages(): Promise<Output> {
-  const input = [...Object.keys(pages), "widget/window.tsx"].map((name) => join(source, name));
+  const input = Object.keys(pages).map((name) => join(source, name));
   const result = await build({
     ...common,
     publicDir: join(source, "app/public"),
@@ -46,11 +42,11 @@ async function buildPages(): Promise<Output> {
       target: "es2023",
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
-      rolldownOptions: { input, preserveEntrySignatures: "exports-only" },
+      rolldownOptions: { input },
     },
   });
   for (const [from, to] of Object.entries(pages)) renameSync(join(out, from), join(out, to));
-  for (const folder of ["app", "widget"]) rmSync(join(out, folder), { recursive: true, force: true });
+  rmSync(join(out, "app"), { recursive: true, force: true });
   return outputOf(result);
 }
 
@@ -78,20 +74,12 @@ function outputOf(result: Awaited<ReturnType<typeof build>>): Output {
   return first.output;
 }
 
-/** The chunk that a source file became. */
-const chunkOf = (output: Output, file: string): string => {
-  const chunk = output.find((part) => part.type === "chunk" && part.facadeModuleId === join(source, file));
-  if (chunk === undefined) throw new Error(`${file} was not built.`);
-  return chunk.fileName;
-};
-
 async function buildApp(): Promise<void> {
   const output = await buildPages();
-  await buildScript("widget/loader.ts", "widget.js", { WINDOW_SCRIPT: `/${chunkOf(output, "widget/window.tsx")}` });
   const shell = output
     .map((part) => `/${part.fileName}`)
     .filter((path) => /\.(js|css)$/.test(path))
-    .filter((path) => !/katex|grammar|highlight/i.test(path));
+    .filter((path) => !/katex|highlight/i.test(path));
   const version = createHash("sha256").update(shell.join()).digest("hex").slice(0, 12);
   await buildScript("app/service-worker.ts", "service-worker.js", { SHELL: shell, VERSION: version });
 }

@@ -143,8 +143,7 @@ export function createClient(options: ClientOptions): Client {
     watched: () => start(),
     noted: ({ id, turn }) => marks.note(id, turn !== undefined, reading.isLooked(id)),
     isUnread: marks.isUnread,
-    changed: (rows) =>
-      kept.changed("list", () => ({ type: "ack", id: "list", conversations: rows.slice(0, 50) })),
+    changed: (rows) => kept.changed("list", () => ({ type: "ack", id: "list", conversations: rows.slice(0, 50) })),
   });
   /** Another tab has opened what was unread, or a reply has ended there. */
   environment.tabs.listen(() => {
@@ -275,9 +274,7 @@ export function createClient(options: ClientOptions): Client {
       else connection.renew();
     },
     sessions: async () => sessionsOf(await request({ type: "session.list", id: uuid() })),
-    async revokeSession(session) {
-      await request({ type: "session.revoke", id: uuid(), session });
-    },
+    revokeSession: (session) => request({ type: "session.revoke", id: uuid(), session }).then(() => undefined),
     async logout(everywhere) {
       const all = everywhere === true ? { everywhere } : {};
       if (online) await requests.send({ type: "auth.logout", id: uuid(), ...all });

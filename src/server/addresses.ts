@@ -24,12 +24,6 @@ function parseBytes(text: string): number[] | undefined {
 
 const write = (bytes: readonly number[]): string => ipaddr.fromByteArray([...bytes]).toString();
 
-/** The one spelling of an address; undefined: it is none. */
-export function spellAddress(text: string): string | undefined {
-  const bytes = parseBytes(text);
-  return bytes === undefined ? undefined : write(bytes);
-}
-
 /** The range of a network such as 10.0.0.0/8 or fd00::/8, exactly; undefined: it is none. */
 export function parseRange(text: string): Range | undefined {
   const [, address = "", bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text.trim()) ?? [];
@@ -56,38 +50,41 @@ export function widen(range: Range): Range {
 
 export const isHost = ({ bytes, prefix }: Range): boolean => prefix === (bytes.length === 4 ? 32 : widestHost);
 
-/** The key of an address: itself for IPv4, its /64 for IPv6. */
-export function keyOf(address: string): string {
-  const range = parseRange(address);
-  return range === undefined ? address : spellRange(widen(range));
+/** An address that was looked at once: what it is counted under, and its bytes. */
+export type Place = { readonly key: string; readonly bytes: readonly number[] };
+
+/** The place of an address; its key is itself for IPv4, its /64 for IPv6. undefined: it is no address. */
+export function locate(address: string | undefined): Place | undefined {
+  const bytes = parseBytes(address ?? "");
+  if (bytes === undefined) return undefined;
+  return { key: spellRange(widen({ bytes, prefix: bytes.length * 8 })), bytes };
 }
 
-export function contains(range: Range, address: string): boolean {
-  const bytes = parseBytes(address);
-  return (
-    bytes?.length === range.bytes.length &&
-    range.bytes.every((byte, i) => byte === ((bytes[i] ?? 0) & maskOf(range.prefix, i)))
-  );
+export function contains({ bytes, prefix }: Range, place: Pick<Place, "bytes">): boolean {
+  if (bytes.length !== place.bytes.length) return false;
+  for (let i = 0; i * 8 < prefix; i++) if (bytes[i] !== ((place.bytes[i] ?? 0) & maskOf(prefix, i))) return false;
+  return true;
 }
 
 const loopback = ["127.0.0.0/8", "::1"].flatMap((text) => parseRange(text) ?? []);
-export const isLoopbackAddress = (address: string): boolean => loopback.some((range) => contains(range, address));
+export const isLoopback = (place: Pick<Place, "bytes">): boolean => loopback.some((range) => contains(range, place));
 
 /**
  * Where a request comes from: the peer, or, where the peer is a trusted proxy, the right-most hop that is none. What stands
  * to the left of it, a client may have written itself. A hop that is no address ends the walk. undefined: no address at all.
  */
 export function clientAddress(request: Traced, trusted: readonly Range[]): string | undefined {
-  let address = spellAddress(request.socket.remoteAddress ?? "");
-  if (address === undefined || trusted.length === 0) return address;
-  const isTrusted = (one: string): boolean => trusted.some((range) => contains(range, one));
-  for (const hop of hopsOf(request).slice(-mostHops).toReversed()) {
-    if (!isTrusted(address)) break;
-    const next = spellAddress(hop);
+  let bytes = parseBytes(request.socket.remoteAddress ?? "");
+  if (bytes === undefined) return undefined;
+  const hops = trusted.length === 0 ? [] : hopsOf(request).slice(-mostHops).toReversed();
+  for (const hop of hops) {
+    const place = { bytes };
+    if (!trusted.some((range) => contains(range, place))) break;
+    const next = parseBytes(hop);
     if (next === undefined) break;
-    address = next;
+    bytes = next;
   }
-  return address;
+  return write(bytes);
 }
 
 /** The hops that proxies say there were, left-most (oldest) first. `Forwarded` counts only where there is no `X-Forwarded-For`. */

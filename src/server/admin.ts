@@ -3,14 +3,14 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isRejection } from "../domain/records.ts";
 import { reject, type Rejection } from "../protocol/index.ts";
-import { isForwarded, isLoopbackAddress, spellAddress } from "./addresses.ts";
+import { isForwarded, isLoopback, locate } from "./addresses.ts";
 import type { Entrance } from "./entrance.ts";
 import { errorName } from "./journal.ts";
 import { StoreFailure, type Journal } from "./ports.ts";
 import { sendProblem, statusOf } from "./problem.ts";
 
 /** What an act gives: what it answers, and what its line in the journal says (no secret, no text of a person). */
-export type AdminAnswer =
+type AdminAnswer =
   | {
       readonly status: 200 | 201 | 204;
       readonly body?: object;
@@ -92,8 +92,8 @@ export function createAdminDoor(options: AdminOptions): AdminDoor {
 
 /** A program on this machine: not a page of another site in its browser, not a proxy that brings others. */
 function isThisMachine({ socket, headers }: IncomingMessage): boolean {
-  const peer = spellAddress(socket.remoteAddress ?? "");
-  if (peer === undefined || !isLoopbackAddress(peer) || isForwarded(headers)) return false;
+  const peer = locate(socket.remoteAddress);
+  if (peer === undefined || !isLoopback(peer) || isForwarded(headers)) return false;
   const { host = "", origin } = headers;
   if (!loopbackHost.test(host)) return false;
   if (origin !== undefined && origin !== `http://${host}`) return false;

@@ -1,5 +1,5 @@
 // Owns who is shut out by address: the operator's ranges and timed blocks from a score. It closes no socket and reads no request.
-import { contains, isHost, isLoopbackAddress, keyOf, parseRange, spellRange, widen, type Range } from "./addresses.ts";
+import { contains, isHost, isLoopback, parseRange, spellRange, widen, type Place, type Range } from "./addresses.ts";
 import { errorName } from "./journal.ts";
 import type { Policy } from "./policy.ts";
 import type { BlockRecord, Blocks, Clock, Journal } from "./ports.ts";
@@ -19,9 +19,9 @@ export type BlockList = {
   /** The record that was lifted. */
   lift(text: string): Promise<BlockRecord | undefined>;
   /** Whom of this address a block shuts out now. */
-  reachOf(address: string | undefined): BlockRecord["reach"] | undefined;
+  reachOf(place: Place | undefined): BlockRecord["reach"] | undefined;
   /** Something bad came from an address, from one who is not signed in or a guest. */
-  violated(address: string | undefined, what: Violation): void;
+  violated(place: Place | undefined, what: Violation): void;
 };
 
 export type BlockOptions = {
@@ -64,8 +64,8 @@ export function createBlockList(options: BlockOptions): BlockList {
     return false;
   };
 
-  const protectedFrom = (address: string): boolean =>
-    isLoopbackAddress(address) || options.trustedProxies.some((range) => contains(range, address));
+  const hasNoScore = (place: Place): boolean =>
+    isLoopback(place) || options.trustedProxies.some((range) => contains(range, place));
 
   /** A block from a score counts at once; a store that cannot keep it makes it end with the process. */
   const blockByScore = (range: string, reach: BlockRecord["reach"]): void => {
@@ -121,19 +121,19 @@ export function createBlockList(options: BlockOptions): BlockList {
       scores.delete(spelled);
       return found.record;
     },
-    reachOf(address) {
-      if (address === undefined || hosts.size + ranges.size === 0) return undefined;
-      const own = hosts.get(keyOf(address));
+    reachOf(place) {
+      if (place === undefined || hosts.size + ranges.size === 0) return undefined;
+      const own = hosts.get(place.key);
       let reach = own !== undefined && isLive(own) ? own.record.reach : undefined;
       for (const live of ranges.values()) {
         if (reach === "everyone") break;
-        if (contains(live.range, address) && isLive(live)) reach = live.record.reach;
+        if (contains(live.range, place) && isLive(live)) reach = live.record.reach;
       }
       return reach;
     },
-    violated(address, what) {
-      if (address === undefined || protectedFrom(address)) return;
-      const key = keyOf(address);
+    violated(place, what) {
+      if (place === undefined || hasNoScore(place)) return;
+      const { key } = place;
       const now = clock.monotonic();
       const before = scores.get(key);
       const halves = before === undefined ? 0 : (now - before.at) / (abuse.halfLifeMinutes * 60_000);

@@ -1,7 +1,7 @@
 // Owns what an address and a person may do in a time: connect, wait, sign in, command. It decides; the socket and HTTP act.
 import { createHash } from "node:crypto";
 import { reject, type CloseCode, type Command, type CommandOf, type Rejection } from "../protocol/index.ts";
-import { keyOf } from "./addresses.ts";
+import { locate, type Place } from "./addresses.ts";
 import type { BlockList, Violation } from "./blocks.ts";
 import { createPace } from "./pace.ts";
 import { isGuest, type Policy } from "./policy.ts";
@@ -11,7 +11,7 @@ import type { Admission, Doorman } from "./sessions.ts";
 import type { Visitor } from "./visitor.ts";
 
 /** Why a socket is not made. */
-export type TurnedAway = { readonly kind: "blocked" } | { readonly kind: "slow"; readonly retryAfterMs: number };
+type TurnedAway = { readonly kind: "blocked" } | { readonly kind: "slow"; readonly retryAfterMs: number };
 type Refused = {
   readonly ok: false;
   readonly rejection: Rejection;
@@ -47,6 +47,7 @@ export type Entrance = {
 
 /** Peers without an address: a Unix socket. */
 const nowhere = "local";
+const keyFor = (place: Place | undefined): string => place?.key ?? nowhere;
 const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("base64url");
 
 export function createEntrance(options: {
@@ -67,13 +68,12 @@ export function createEntrance(options: {
   const waiting = new Map<string, number>();
   const signedIn = new Map<string, number>();
   const limitsOf = (user: string): Policy["guest"] => (isGuest(user) ? policy.guest : policy.user);
-  const keyFor = (address: string | undefined): string => (address === undefined ? nowhere : keyOf(address));
 
   const signInsWait = (key: string): number => failures.wait(key, limits.failedSignInsPerMinute);
-  const failed = (address: string | undefined, secret?: string): void => {
-    failures.count(keyFor(address));
+  const failed = (place: Place | undefined, secret?: string): void => {
+    failures.count(keyFor(place));
     if (secret !== undefined) failures.count(hashOf(secret));
-    blocks.violated(address, "failedSignIn");
+    blocks.violated(place, "failedSignIn");
   };
   const later = (wait: number): Refused => ({
     ok: false,
@@ -83,8 +83,8 @@ export function createEntrance(options: {
   });
 
   const enter = (visitor: Visitor): Entry => {
-    const { address } = visitor;
-    const key = keyFor(address);
+    const place = locate(visitor.address);
+    const key = keyFor(place);
     let user: string | undefined;
     let left = false;
     let counted: "waiting" | "signed in" | "not" = "waiting";
@@ -96,10 +96,10 @@ export function createEntrance(options: {
     };
     // Not where somebody is signed in: the score would be held against their neighbours.
     const violated = (what: Violation): void => {
-      if (user === undefined || isGuest(user)) blocks.violated(address, what);
+      if (user === undefined || isGuest(user)) blocks.violated(place, what);
     };
     const isBlocked = (): boolean => {
-      const reach = blocks.reachOf(address);
+      const reach = blocks.reachOf(place);
       return reach === "everyone" || (reach === "guests" && user !== undefined && isGuest(user));
     };
     const blocked: Refused = { ok: false, rejection: reject("blocked"), close: 4403 };
@@ -111,7 +111,7 @@ export function createEntrance(options: {
       const wait = Math.max(signInsWait(key), again);
       if (wait > 0) return later(wait);
       if (secret !== undefined || command.guest !== true) return undefined;
-      if (blocks.reachOf(address) !== undefined) return blocked;
+      if (blocks.reachOf(place) !== undefined) return blocked;
       const full = guests.wait(key, limits.newGuestsPerHour);
       return full > 0 ? later(full) : undefined;
     };
@@ -124,7 +124,7 @@ export function createEntrance(options: {
         const admission = await doorman.admit(command, visitor);
         if (left) return admission;
         if (!admission.ok) {
-          if (admission.close === 4401) failed(address, command.token ?? command.session);
+          if (admission.close === 4401) failed(place, command.token ?? command.session);
           return admission;
         }
         uncount();
@@ -164,20 +164,21 @@ export function createEntrance(options: {
   return {
     enter,
     connect(address) {
-      if (blocks.reachOf(address) === "everyone") return { kind: "blocked" };
-      const key = keyFor(address);
+      const place = locate(address);
+      if (blocks.reachOf(place) === "everyone") return { kind: "blocked" };
+      const key = keyFor(place);
       // How long others wait is not known: a second is soon enough.
       const full = (waiting.get(key) ?? 0) >= limits.waitingSockets ? 1000 : 0;
       const wait = Math.max(full, signInsWait(key), connections.wait(key, limits.connectionsPerMinute));
       if (wait > 0) {
-        blocks.violated(address, "refusedConnection");
+        blocks.violated(place, "refusedConnection");
         return { kind: "slow", retryAfterMs: wait };
       }
       connections.count(key);
       return undefined;
     },
-    mayTry: (address) => signInsWait(keyFor(address)) === 0,
-    failed: (address) => failed(address),
+    mayTry: (address) => signInsWait(keyFor(locate(address))) === 0,
+    failed: (address) => failed(locate(address)),
   };
 }
 

@@ -71,7 +71,15 @@ export const unlimited: Policy = {
   guest: unbounded(defaultPolicy.guest),
   user: unbounded(defaultPolicy.user),
   reply: defaultPolicy.reply,
-  abuse: unbounded(defaultPolicy.abuse),
+  // Nothing adds to a score, and none is high enough: with infinite weights the first wrong frame would block for ever.
+  abuse: {
+    ...defaultPolicy.abuse,
+    refusalsPerMinute: Number.POSITIVE_INFINITY,
+    malformedFrame: 0,
+    refusedConnection: 0,
+    failedSignIn: 0,
+    rateLimitClose: 0,
+  },
 };
 
 /** Numbers that divide or must let something through. */

@@ -408,6 +408,38 @@ test("SS5 LIMITS=off and the Firebase emulator only where HOST is a loopback add
   }
 });
 
+test("SS6 OP06 emulators and tokens that are empty or short: not in production, nor where others come in; on one's own machine they may", () => {
+  const rows = [
+    ["FIREBASE_AUTH_EMULATOR_HOST", "127.0.0.1:9099"],
+    ["FIRESTORE_EMULATOR_HOST", "127.0.0.1:8080"],
+    ["ADMIN_TOKEN", ""],
+    ["ADMIN_TOKEN", "fifteen-letters"],
+    ["METRICS_TOKEN", " "],
+    ["METRICS_TOKEN", "short"],
+  ] as const;
+  for (const [name, value] of rows) {
+    const one = [expect.stringMatching(new RegExp(`^${name}: `))];
+    expect([name, problems({ [name]: value })]).toEqual([name, []]);
+    expect([name, problems({ [name]: value, NODE_ENV: "development" })]).toEqual([name, []]);
+    expect([name, problems({ [name]: value, NODE_ENV: "production" })]).toEqual([name, one]);
+    for (const HOST of remote) expect([name, problems({ HOST, [name]: value })]).toEqual([name, one]);
+  }
+  const fine = {
+    ADMIN_TOKEN: "sixteen-letters-",
+    METRICS_TOKEN: "sixteen-letters-",
+    HOST: "0.0.0.0",
+    NODE_ENV: "production",
+  };
+  expect(problems(fine)).toEqual([]);
+});
+
+test("SS6 OP06 HS15 nobody trusts every address as a proxy", () => {
+  for (const TRUSTED_PROXIES of ["0.0.0.0/0", "::/0", "10.0.0.0/8,0.0.0.0/0"]) {
+    expect(problems({ TRUSTED_PROXIES })).toEqual([expect.stringMatching(/^TRUSTED_PROXIES: /)]);
+  }
+  expect(problems({ TRUSTED_PROXIES: "10.0.0.0/8,::1" })).toEqual([]);
+});
+
 test("SS5 ALLOWED_ORIGINS=* only where guests alone come in", () => {
   expect(problems({ ALLOWED_ORIGINS: "*", AUTH: "guest" })).toEqual([]);
   for (const AUTH of ["firebase:demo-project", "guest,oidc:https://id.example#a"]) {
