@@ -90,6 +90,48 @@ export class Visitor {
     return expect.poll(async () => (await textIn(reply)).length, { timeout: 15_000 }).toBeGreaterThanOrEqual(length);
   }
 
+  /** How the transcript stands, in px: from its beginning, to its end, and how high the room below it is. */
+  place(): Promise<{ top: number; left: number; spacer: number; view: number }> {
+    return this.log.evaluate((log) => ({
+      top: log.scrollTop,
+      left: log.scrollHeight - log.clientHeight - log.scrollTop,
+      spacer: log.lastElementChild?.clientHeight ?? 0,
+      view: log.clientHeight,
+    }));
+  }
+
+  /** Where a message stands below the upper edge of the transcript, px. */
+  async topOf(message: Locator): Promise<number> {
+    return message.evaluate((element) => {
+      const log = element.closest(".tl-log");
+      return element.getBoundingClientRect().top - (log?.getBoundingClientRect().top ?? 0);
+    });
+  }
+
+  /** Turns the wheel over the transcript and waits until it stands still. */
+  async wheel(by: number): Promise<void> {
+    await this.log.hover({ position: { x: 40, y: 120 } });
+    await this.page.mouse.wheel(0, by);
+    await this.settled();
+  }
+
+  /** Waits until the transcript has stood still for some frames. */
+  settled(): Promise<void> {
+    return this.log.evaluate(
+      (log) =>
+        new Promise<void>((resolve) => {
+          let [before, same] = [Number.NaN, 0];
+          const look = (): void => {
+            same = log.scrollTop === before ? same + 1 : 0;
+            before = log.scrollTop;
+            if (same > 4) resolve();
+            else requestAnimationFrame(look);
+          };
+          requestAnimationFrame(look);
+        }),
+    );
+  }
+
   /** Waits until no reply is being made and nothing is on its way. */
   async done(count: number): Promise<void> {
     const over = this.page.locator('.tl-reply:not([data-status="running"])');
