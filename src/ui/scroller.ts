@@ -6,6 +6,8 @@ const pinWithin = 60;
 const offerBeyond = 200;
 /** A sent message stands so far (px) below the upper edge. */
 const sentMargin = 16;
+/** Less of the content (px) than this in view is nothing to look at. */
+const leastShown = 64;
 
 export type Scroller = {
   /** Shows the end at once and follows it. */
@@ -16,6 +18,8 @@ export type Scroller = {
   keep(): void;
   /** Nothing of the former place counts any more: another conversation is shown. */
   reset(): void;
+  /** The content has changed (also its size). Called after every drawing, before it is seen. */
+  settle(): void;
   stop(): void;
 };
 
@@ -68,9 +72,11 @@ export function createScroller(options: ScrollerOptions): Scroller {
     anchor = element === undefined ? undefined : { element, top: element.getBoundingClientRect().top - edge };
   };
   const holdAnchor = (): void => {
-    if (anchor === undefined || !anchor.element.isConnected) return;
+    // What was held on to is gone with its branch, and the view may have slipped with it.
+    if (anchor?.element.isConnected !== true) return floor === undefined ? undefined : put(floor);
     const moved = anchor.element.getBoundingClientRect().top - log.getBoundingClientRect().top - anchor.top;
     if (Math.abs(moved) >= 1) put(log.scrollTop + moved);
+    return undefined;
   };
 
   const tell = (): void => {
@@ -79,12 +85,22 @@ export function createScroller(options: ScrollerOptions): Scroller {
     if (log.scrollTop < log.clientHeight) options.nearStart();
   };
 
+  const raise = (element: Element): void => {
+    const top = element.getBoundingClientRect().top - log.getBoundingClientRect().top + log.scrollTop;
+    floor = Math.max(0, top - sentMargin);
+    pinned = true;
+    settle();
+  };
+
   const settle = (): void => {
     fill();
     if (pinned) put(last());
     else holdAnchor();
+    // Everything in view has gone: what took its place is brought into it, not an empty room.
+    const end = content.querySelector("[data-entry]:last-of-type");
+    if (!pinned && end !== null && content.offsetHeight - log.scrollTop < leastShown) return raise(end);
     takeAnchor();
-    tell();
+    return tell();
   };
 
   const unpin = (): void => {
@@ -130,13 +146,9 @@ export function createScroller(options: ScrollerOptions): Scroller {
       if (smooth && !still()) log.scrollTo({ top: last(), behavior: "smooth" });
       else settle();
     },
-    raise(element) {
-      const top = element.getBoundingClientRect().top - log.getBoundingClientRect().top + log.scrollTop;
-      floor = Math.max(0, top - sentMargin);
-      pinned = true;
-      settle();
-    },
+    raise,
     keep() {
+      unpin();
       floor = log.scrollTop;
       takeAnchor();
     },
@@ -146,6 +158,7 @@ export function createScroller(options: ScrollerOptions): Scroller {
       pinned = true;
       settle();
     },
+    settle,
     stop() {
       sizes.disconnect();
       log.removeEventListener("scroll", scrolled);

@@ -8,6 +8,8 @@ export type Behaviour = {
   /** The text is `expectedText(seed, chars)`. Defaults 1 and 200. */
   readonly seed?: number;
   readonly chars?: number;
+  /** The text is `proseText(seed, chars)` instead: words and paragraphs that mean nothing to any renderer. */
+  readonly prose?: boolean;
   /** Instead: this very text (not in prompts: one word only there). */
   readonly text?: string;
   /** UTF-16 units per delta; default 4. */
@@ -69,7 +71,7 @@ const numbers = new Set([
   "seed", "chars", "piece", "rate", "reasoning", "slice", "header", "times", "fail", "stall", "comments", "cut", "rubbish", "error",
 ]); // prettier-ignore
 const texts = new Set(["text", "field", "type", "finish", "code", "message", "retry"]);
-const flags = new Set(["pairs", "plain", "nodone", "nofinish", "endless", "empty", "hostile", "line"]);
+const flags = new Set(["prose", "pairs", "plain", "nodone", "nofinish", "endless", "empty", "hostile", "line"]);
 
 /** Reads `{{...}}` in a prompt. undefined: there is none. Throws on a name it does not know: a test with a typo must not pass. */
 export function parseDirective(prompt: string): Behaviour | undefined {

@@ -41,6 +41,18 @@ export function expectedText(seed: number, chars: number): string {
   return chars > 0 && isHigh(text, chars - 1) ? `${text.slice(0, -1)}.` : text;
 }
 
+const plain = "river lantern the of a bridge under quiet seven stone window paper and but evening harbour slowly".split(
+  " ",
+);
+
+/** Words and paragraphs without a sign that a renderer could take for its own: what is shown is what was said. */
+export function proseText(seed: number, chars: number): string {
+  const random = chance(seed);
+  let text = "";
+  for (let i = 1; text.length < chars; i++) text += pick(plain, random, "word") + (i % 60 === 0 ? ".\n\n" : " ");
+  return `${text.slice(0, chars - 1).trimEnd()}.`;
+}
+
 /** Cuts a text into pieces of about `size` units. `insidePairs` lets a cut fall between the halves of a character. */
 export function* pieces(text: string, size: number, insidePairs = false): Generator<string> {
   for (let at = 0; at < text.length;) {

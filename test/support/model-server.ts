@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { parseArgs } from "node:util";
 import { healthy, parseDirective, type Behaviour } from "./model-server-behaviour.ts";
 import { sendReply, type Progress } from "./model-server-reply.ts";
-import { expectedText } from "./model-server-text.ts";
+import { expectedText, proseText } from "./model-server-text.ts";
 
-export { expectedText, pieces } from "./model-server-text.ts";
+export { expectedText, pieces, proseText } from "./model-server-text.ts";
 export type { Behaviour } from "./model-server-behaviour.ts";
 
 export type ReceivedMessage = { readonly role: string; readonly content: unknown };
@@ -118,7 +118,8 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     const messages = Array.isArray(body["messages"]) ? body["messages"].filter(isMessage) : [];
     const behaviour = choose(textOf(messages.findLast((m) => m.role === "user")?.content));
     const seed = behaviour.seed ?? 1;
-    const whole = behaviour.empty === true ? "" : (behaviour.text ?? expectedText(seed, behaviour.chars ?? 200));
+    const textFor = behaviour.prose === true ? proseText : expectedText;
+    const whole = behaviour.empty === true ? "" : (behaviour.text ?? textFor(seed, behaviour.chars ?? 200));
     const last = messages.at(-1);
     const begun = last?.role === "assistant" ? textOf(last.content) : "";
     const record: RequestRecord = {
