@@ -2,14 +2,14 @@
 
 const kinds = ["connect", "ack", "first", "between", "reply", "resume"] as const;
 /** What is timed, in milliseconds. `first`: from sending to the first piece. `resume`: from a new socket to being live again. */
-export type Timed = (typeof kinds)[number];
+type Timed = (typeof kinds)[number];
 
 const counts = ["sent", "replies", "pieces", "stops", "reloads", "drops", "resumes", "closes"] as const;
 type Count = (typeof counts)[number];
 
 /** What must not happen. `stuck`: a reply that did not end. `lost`: text that the log has and the reader has not, or the other way. */
 const faults = ["gaps", "mismatches", "lost", "stuck"] as const;
-export type Fault = (typeof faults)[number];
+type Fault = (typeof faults)[number];
 
 export type Spread = {
   readonly count: number;

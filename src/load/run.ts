@@ -3,7 +3,7 @@ import { createMeasures, type Figures } from "./measure.ts";
 import type { Bounds, LoadOptions } from "./options.ts";
 import { Person } from "./person.ts";
 
-export type Verdict = { readonly ok: boolean; readonly broken: readonly string[] };
+type Verdict = { readonly ok: boolean; readonly broken: readonly string[] };
 export type Run = { readonly users: number; readonly figures: Figures; readonly verdict: Verdict };
 
 /** `share` from 0 to 1: how far a run is. */
@@ -54,7 +54,7 @@ export async function runLoad(options: LoadOptions, progress: Progress): Promise
 }
 
 /** Every bound that was not kept, in words. */
-export function judge(figures: Figures, limits: Bounds): Verdict {
+function judge(figures: Figures, limits: Bounds): Verdict {
   const { timed, faults, errors, counts } = figures;
   const broken: string[] = [];
   const slower = (name: string, is: number, most: number): void => {

@@ -14,13 +14,13 @@ import { Visitor } from "./app-visitor.ts";
 const root = join(import.meta.dirname, "../..");
 
 /** What people hold in their hands. */
-export const devices = {
+const devices = {
   desktop: { viewport: { width: 1280, height: 800 } },
   tablet: { viewport: { width: 768, height: 1024 }, hasTouch: true },
   phone: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
 } as const satisfies Record<string, BrowserContextOptions>;
 
-export type Device = keyof typeof devices;
+type Device = keyof typeof devices;
 
 export type Stage = {
   readonly server: ServerProcess;

@@ -12,7 +12,7 @@ export const englishMarkdownTexts = {
   done: "done",
   open: "open",
 };
-export type MarkdownTexts = typeof englishMarkdownTexts;
+type MarkdownTexts = typeof englishMarkdownTexts;
 
 export type MarkdownWorld = {
   readonly texts: MarkdownTexts;
