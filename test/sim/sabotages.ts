@@ -221,14 +221,14 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: "other sockets are not told of a logout",
-    file: "server/socket.ts",
-    from: 'kind: "session-ended",',
-    to: 'kind: "row", conversation: "",',
+    file: "server/account.ts",
+    from: '{ kind: "session-ended", user, session }',
+    to: '{ kind: "row", conversation: "", user }',
   },
   {
     name: "a logout while somebody comes in is missed",
     file: "server/socket.ts",
-    from: "if (await doorman.hasEnded(session.token)) close(4410);",
+    from: "if (await doorman.hasEnded(person.session.token)) close(4410);",
     to: "",
   },
   {
