@@ -1,9 +1,13 @@
 // Owns the proof of what people do with their own sessions, and of what ends them: blocks, deletions, tokens taken back, a guest's sign-in.
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { localBus } from "../../src/adapters/embedded/bus.ts";
+import { memoryDisk, openMemoryStore } from "../../src/adapters/memory/store.ts";
 import { reject } from "../../src/protocol/index.ts";
+import { systemClock } from "../../src/server/clock.ts";
+import { createEngine, defaultEngineSettings } from "../../src/server/engine.ts";
 import { deviceOf, placeOf } from "../../src/server/visitor.ts";
-import { sendTo, Stage, Talker, until, words, type Frame } from "../server/talker.ts";
+import { counting, sendTo, Stage, Talker, until, words, type Frame } from "../server/talker.ts";
 import { Register, token, tokens } from "./sign-in.ts";
 
 let stage: Stage;
@@ -311,33 +315,49 @@ describe("a guest signs in", () => {
   });
 
   test("PE9 what the guest had just begun when it was signed in is moved as well", async () => {
-    const { talk } = await serve();
-    const guest = await talk();
-    const { session } = guest;
-    const ids = Array.from({ length: 300 }, uuid);
-    for (const conversation of ids) guest.say({ type: "conversation.create", id: conversation, conversation });
-    await until(() => guest.frames.length > 20, "the first answers");
-    const ann = await talk({ token: token("ann"), session });
-    await closed(guest);
-    const acked = guest.frames.filter((frame) => frame.type === "ack" && ids.includes(String(frame.id)));
-    await until(
-      async () => {
-        const rows: unknown[] = [];
-        let cursor: unknown;
-        do {
-          const page = await ann.ask({
-            type: "conversation.list",
-            limit: 100,
-            ...(cursor === undefined ? {} : { cursor }),
-          });
-          rows.push(...(page["conversations"] as unknown[]));
-          cursor = page["cursor"];
-        } while (cursor !== undefined);
-        return rows.length >= acked.length;
+    const store = openMemoryStore(memoryDisk(), { clock: systemClock });
+    let held: (() => void) | undefined;
+    const commit: typeof store.log.commit = async (works) => {
+      await new Promise<void>((resolve) => (held = resolve));
+      return store.log.commit(works);
+    };
+    const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const engine = createEngine(
+      // Two seconds are two hundredths of one.
+      {
+        ...store,
+        log: { ...store.log, commit },
+        clock: { ...systemClock, after: (ms, fn) => systemClock.after(ms / 100, fn) },
+        bus: localBus(),
+        journal: silent,
+        identity: tokens,
+        model: counting(),
       },
-      "all that was acked",
-      5000,
+      { ...defaultEngineSettings, heartbeatMs: 1e7, authMs: 1e7, node: "n", broken: () => expect.fail() },
     );
+    await engine.start();
+    const open = (): { frames: Frame[]; closed: () => number | undefined; say: (frame: object) => void } => {
+      const frames: Frame[] = [];
+      let code: number | undefined;
+      const none = (): undefined => undefined;
+      const rest = { buffered: () => 0, pause: none, resume: none, ping: none, terminate: none };
+      const send = (text: Uint8Array | string): void => void frames.push(JSON.parse(text.toString()) as Frame);
+      const socket = engine.accept({ ...rest, send, close: (with_) => (code = with_) });
+      return { frames, closed: () => code, say: (frame) => socket.text(JSON.stringify(frame), 100) };
+    };
+    const guest = open();
+    guest.say({ type: "auth", id: "in", guest: true });
+    const { session } = (await until(() => guest.frames[0], "the guest")) as unknown as { session: { token: string } };
+    guest.say({ type: "conversation.create", id: "late", conversation: uuid(), title: "just begun" });
+    await until(() => held, "the commit");
+    const ann = open();
+    ann.say({ type: "auth", id: "in", token: token("ann"), session: session.token });
+    await until(() => ann.frames[0], "the sign-in");
+    expect(guest.closed()).toBe(4410);
+    held?.();
+    const user = (ann.frames[0] as unknown as { user: { id: string } }).user.id;
+    await until(async () => (await store.log.list(user, { limit: 1, archived: false })).conversations[0], "the move");
+    await engine.drain(0);
   });
 
   test("PE9 AZ16 a foreign, made-up, ended or other person's session moves nothing and is never adopted", async () => {
