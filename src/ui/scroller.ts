@@ -16,10 +16,10 @@ export type Scroller = {
   raise(element: HTMLElement): void;
   /** What is looked at now stays where it is, whatever becomes of what is below it. */
   keep(): void;
-  /** The content has changed (also its size). Called after every drawing, before it is seen. */
-  settle(): void;
   /** Nothing of the former place counts any more: another conversation is shown. */
   reset(): void;
+  /** The content has changed (also its size). Called after every drawing, before it is seen. */
+  settle(): void;
   stop(): void;
 };
 
@@ -152,13 +152,13 @@ export function createScroller(options: ScrollerOptions): Scroller {
       floor = log.scrollTop;
       takeAnchor();
     },
-    settle,
     reset() {
       floor = undefined;
       anchor = undefined;
       pinned = true;
       settle();
     },
+    settle,
     stop() {
       sizes.disconnect();
       log.removeEventListener("scroll", scrolled);

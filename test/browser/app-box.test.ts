@@ -21,13 +21,19 @@ test("UI10 Enter sends, Shift+Enter breaks, Enter twice sends once, and a compos
   // A word is being composed: its Enter belongs to it.
   const keyboard = await page.context().newCDPSession(page);
   await keyboard.send("Input.imeSetComposition", { text: "にほん", selectionStart: 3, selectionEnd: 3 });
-  await keyboard.send("Input.dispatchKeyEvent", { type: "rawKeyDown", key: "Enter", code: "Enter", windowsVirtualKeyCode: 13 });
+  await keyboard.send("Input.dispatchKeyEvent", {
+    type: "rawKeyDown",
+    key: "Enter",
+    code: "Enter",
+    windowsVirtualKeyCode: 13,
+  });
   expect(await visitor.own.count()).toBe(0);
   await keyboard.send("Input.insertText", { text: "日本" });
   expect(await box.inputValue()).toBe(`first\nsecond ${quick(31)}日本`);
 
   await box.evaluate((area) => {
-    const press = (): boolean => area.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+    const press = (): boolean =>
+      area.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
     // Within one drawing, and again in the next.
     press();
     press();
@@ -35,7 +41,9 @@ test("UI10 Enter sends, Shift+Enter breaks, Enter twice sends once, and a compos
   });
   await visitor.done(1);
   expect(await visitor.own.count()).toBe(1);
-  expect(bare((await visitor.own.locator(".tl-body").textContent()) ?? "")).toBe(bare(`first second ${quick(31)} 日本`));
+  expect(bare((await visitor.own.locator(".tl-body").textContent()) ?? "")).toBe(
+    bare(`first second ${quick(31)} 日本`),
+  );
   expect(stage.model.requests.filter(({ behaviour }) => behaviour.seed === 31)).toHaveLength(1);
   // Blank text is nothing.
   await box.fill("  \n ");

@@ -17,7 +17,9 @@ function watch(): void {
       const text = bareOf(reply.querySelector(".tl-body"));
       const before = seen.texts[id] ?? "";
       if (!text.startsWith(before)) {
-        seen.violations.push(`${before.length} characters, then ${text.length}: …${before.slice(-40)} | …${text.slice(-40)}`);
+        seen.violations.push(
+          `${before.length} characters, then ${text.length}: …${before.slice(-40)} | …${text.slice(-40)}`,
+        );
       }
       seen.texts[id] = text;
     }
@@ -30,9 +32,15 @@ function watch(): void {
     if (state === "online" && open !== undefined) open.to = now;
     if (banner && last !== undefined) last.banner ??= now;
     if (!banner && last?.banner !== undefined) last.bannerGone ??= now;
-    if (banner && open === undefined && last?.bannerGone !== undefined) seen.violations.push("a banner without trouble");
+    if (banner && open === undefined && last?.bannerGone !== undefined)
+      seen.violations.push("a banner without trouble");
   };
-  new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+  new MutationObserver(look).observe(document, {
+    subtree: true,
+    childList: true,
+    characterData: true,
+    attributes: true,
+  });
 }
 
 /** Every page of a context is watched from its beginning. */

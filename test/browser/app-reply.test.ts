@@ -44,7 +44,13 @@ test("UI2 B26 a reply over ten reloads: it goes on where it was, never shows les
     await page.reload();
     await visitor.seen(visitor.replies.last(), before.length);
     if (model?.outcome !== undefined) continue;
-    await visitor.button("Stop").waitFor({ timeout: 2000 }).then(() => running++, () => undefined);
+    await visitor
+      .button("Stop")
+      .waitFor({ timeout: 2000 })
+      .then(
+        () => running++,
+        () => undefined,
+      );
   }
   expect(running).toBeGreaterThan(5);
   await visitor.done(1);

@@ -196,7 +196,7 @@ test("UI5 a long reply that is made anew under the eyes of a reader begins in vi
   const visitor = await stage.visit();
   await visitor.ask(prose(70, 300));
   await visitor.done(1);
-  await visitor.ask(`${prose(71, 5000, 80)}`);
+  await visitor.ask(prose(71, 5000, 80));
   await visitor.done(2);
   expect(await visitor.topOf(visitor.replies.last())).toBeLessThan(-200);
   await visitor.button("Retry", visitor.replies.last()).click();

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 import { ServerProcess } from "../e2e/server-process.ts";
-import { startModelServer, type ModelServer } from "../support/model-server.ts";
+import { startModelServer, type ModelServer, type ModelServerOptions } from "../support/model-server.ts";
 import { ChaosProxy } from "../support/proxy.ts";
 import { WireClient } from "../support/wire-client.ts";
 import type { WireView } from "../support/wire-view.ts";
@@ -14,13 +14,13 @@ import { Visitor } from "./app-visitor.ts";
 const root = join(import.meta.dirname, "../..");
 
 /** What people hold in their hands. */
-export const devices = {
+const devices = {
   desktop: { viewport: { width: 1280, height: 800 } },
   tablet: { viewport: { width: 768, height: 1024 }, hasTouch: true },
   phone: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
 } as const satisfies Record<string, BrowserContextOptions>;
 
-export type Device = keyof typeof devices;
+type Device = keyof typeof devices;
 
 export type Stage = {
   readonly server: ServerProcess;
@@ -33,7 +33,12 @@ export type Stage = {
   /** A browser profile of its own, closed with the test. */
   context(device?: Device, more?: BrowserContextOptions): Promise<BrowserContext>;
   /** A page in a context (a new one by default), on the app, connected. */
-  visit(options?: { context?: BrowserContext; device?: Device; path?: string; options?: BrowserContextOptions }): Promise<Visitor>;
+  visit(options?: {
+    context?: BrowserContext;
+    device?: Device;
+    path?: string;
+    options?: BrowserContextOptions;
+  }): Promise<Visitor>;
   /** The conversation that a page shows, as the server has it. */
   truth(page: Page): Promise<WireView>;
   /** A client of the wire in the session of a page. */
@@ -41,7 +46,7 @@ export type Stage = {
 };
 
 /** A server, a model and a Chromium for all tests of a file. */
-export function useStage(env: Record<string, string> = {}): Stage {
+export function useStage(env: Record<string, string> = {}, modelOptions: ModelServerOptions = {}): Stage {
   let server: ServerProcess | undefined;
   let model: ModelServer | undefined;
   let proxy: ChaosProxy | undefined;
@@ -57,8 +62,15 @@ export function useStage(env: Record<string, string> = {}): Stage {
       executablePath: process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
     });
-    model = await startModelServer({ behaviour: { prose: true } });
-    server = new ServerProcess({ OPENAI_BASE_URL: model.url, OPENAI_API_KEY: "none", MODEL: "openai:test-model", LOG_LEVEL: "warn", LIMITS: "off", ...env });
+    model = await startModelServer({ behaviour: { prose: true }, ...modelOptions });
+    server = new ServerProcess({
+      OPENAI_BASE_URL: model.url,
+      OPENAI_API_KEY: "none",
+      MODEL: "openai:test-model",
+      LOG_LEVEL: "warn",
+      LIMITS: "off",
+      ...env,
+    });
     await server.start();
     proxy = await ChaosProxy.start(() => (stage.reachable ? Number(new URL(there(server).url).port) : 1));
     browser = await launched;
@@ -102,7 +114,9 @@ export function useStage(env: Record<string, string> = {}): Stage {
       return visitor;
     },
     async wire(page) {
-      const kept = await page.evaluate(() => Object.entries(localStorage).find(([key]) => key.endsWith("/session"))?.[1]);
+      const kept = await page.evaluate(
+        () => Object.entries(localStorage).find(([key]) => key.endsWith("/session"))?.[1],
+      );
       const session = (JSON.parse(kept ?? "null") as { session: string } | null)?.session;
       const client = await WireClient.connect(stage.server.url, { auth: { session } });
       onTestFinished(() => {

@@ -144,4 +144,5 @@ export class Visitor {
 export const bare = (text: string): string => text.replaceAll(/\s+/g, "");
 
 /** What a message says, as it stands on the screen. */
-export const textIn = async (message: Locator): Promise<string> => bare((await message.locator(".tl-body").textContent()) ?? "");
+export const textIn = async (message: Locator): Promise<string> =>
+  bare((await message.locator(".tl-body").textContent()) ?? "");
