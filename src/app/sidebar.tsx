@@ -1,5 +1,5 @@
 // Owns the list of conversations beside the one that is shown: groups by day, search, archive. A drawer on phones.
-import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { ConversationRow } from "../client/index.ts";
 import { useConversations, usePerson } from "../react/index.ts";
 import { daysBetween, type Formats } from "../ui/formats.ts";
@@ -121,7 +121,8 @@ function groupsOf(
 function useDrawer(side: { readonly current: HTMLElement | null }, open: boolean, close: () => void): void {
   const latest = useRef(close);
   latest.current = close;
-  useEffect(() => {
+  // Before it is drawn: what becomes inert then loses the focus, and who had it would be forgotten.
+  useLayoutEffect(() => {
     if (!open || !matchMedia("(max-width: 767px)").matches) return undefined;
     const before = document.activeElement;
     side.current?.querySelector<HTMLElement>("button")?.focus();
