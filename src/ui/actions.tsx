@@ -1,5 +1,5 @@
 // Owns what can be done with a message that is there: versions, copy, edit, retry, reactions, thumbs.
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import type { ConversationHandle, Entry, Message } from "../client/index.ts";
 import { useCopy } from "./clipboard.ts";
 import { textOf } from "./content.ts";
@@ -148,18 +148,20 @@ function Reactions(props: {
 function Choice({ choose, close }: { choose: (reaction: string) => void; close: () => void }): ReactNode {
   const { texts } = useUi();
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  const latest = useRef(close);
+  latest.current = close;
+  useLayoutEffect(() => {
     const before = document.activeElement;
     box.current?.querySelector("button")?.focus();
     const outside = (event: Event): void => {
-      if (box.current !== null && !event.composedPath().includes(box.current)) close();
+      if (box.current !== null && !event.composedPath().includes(box.current)) latest.current();
     };
     document.addEventListener("pointerdown", outside, true);
     return () => {
       document.removeEventListener("pointerdown", outside, true);
       if (before instanceof HTMLElement) before.focus();
     };
-  }, [close]);
+  }, []);
   return (
     <div
       ref={box}
