@@ -128,6 +128,7 @@ function Frame({ facts }: { readonly facts: Facts }): ReactNode {
           examples={texts.examples}
           model={facts.model}
           target={message}
+          begun={conversation !== undefined}
           signIn={signedOut ? () => setDialog("sign-in") : undefined}
         />
       </main>

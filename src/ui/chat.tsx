@@ -19,6 +19,8 @@ export function Chat(props: {
   readonly sent?: ((text: string) => void) | undefined;
   readonly signIn?: (() => void) | undefined;
   readonly target?: string | undefined;
+  /** It has begun before: where the server has nothing of it, it is gone, not new. */
+  readonly begun?: boolean;
   readonly focus?: boolean;
 }): ReactNode {
   const { id } = props;
@@ -50,7 +52,7 @@ export function Chat(props: {
       }}
     >
       <ConnectionBanner signIn={props.signIn} />
-      {view.status === "gone" ? (
+      {view.status === "gone" || (isEmpty && view.status === "new" && props.begun === true) ? (
         <p className="tl-gone">{texts.gone}</p>
       ) : isEmpty ? (
         <Welcome id={id} examples={props.examples} chosen={() => box.current?.focus()} />
