@@ -21,7 +21,7 @@ test("UI18 D4 an edit is a version beside the old one, with its own reply; both 
   expect(await editor.inputValue()).toBe(`old ${quick(72)}`);
   await editor.fill(`new ${quick(73)}`);
   await visitor.button("Send", page.locator(".tl-editor")).click();
-  await expect.poll(() => own.nth(1).textContent()).toContain("new");
+  await expect.poll(() => own.nth(1).locator(".tl-body").textContent()).toContain("new");
   await visitor.done(2);
   expect(await textIn(visitor.replies.nth(1))).toBe(bare(proseText(73, 80)));
   const versions = page.getByRole("group", { name: "Version 2 of 2" });
@@ -121,6 +121,7 @@ test("UI20 D5 reactions and thumbs: the other tab sees them, good and bad exclud
   await visitor.ask(quick(80));
   await visitor.done(1);
   const other = await stage.visit({ context, path: new URL(page.url()).pathname });
+  await page.bringToFront();
   const reply = visitor.replies.last();
   const [good, bad] = [visitor.button("Good reply", reply), visitor.button("Bad reply", reply)];
   await good.click();
@@ -133,13 +134,17 @@ test("UI20 D5 reactions and thumbs: the other tab sees them, good and bad exclud
   // A choice of six, by the arrow keys; the focus comes back.
   const react = visitor.button("React", reply);
   await react.click();
+  await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Reaction ❤️");
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
   await visitor.button("Reaction 😂", reply).waitFor();
   expect(await react.evaluate((button) => button === document.activeElement)).toBe(true);
+  await other.page.bringToFront();
   await other.button("Reaction 😂").click();
+  await page.bringToFront();
   await expect.poll(() => visitor.button("Reaction 😂", reply).count()).toBe(0);
   await react.click();
+  await page.locator(".tl-choice").waitFor();
   await page.keyboard.press("Escape");
   await expect.poll(() => page.locator(".tl-choice").count()).toBe(0);
   // One's own messages can be reacted to as well.

@@ -45,11 +45,12 @@ test("UI21 rename in its place, seen in the other tab; Esc and an empty title le
   const { page } = visitor;
   await begin(visitor, ["Camel"]);
   const other = await stage.visit({ context });
+  await page.bringToFront();
   const field = page.getByRole("textbox", { name: "New title" });
   await openMenu(visitor, "Camel");
   await page.getByRole("menuitem", { name: "Rename" }).click();
-  expect(await field.evaluate((input) => input === document.activeElement)).toBe(true);
-  await field.fill("Dromedary");
+  await expect.poll(() => field.evaluate((input) => input === document.activeElement)).toBe(true);
+  await page.keyboard.type("Dromedary");
   await page.keyboard.press("Enter");
   await row(visitor, "Dromedary").waitFor();
   await row(other, "Dromedary").waitFor();
@@ -140,7 +141,9 @@ test("UI22 on a phone the list is a drawer: focus in, focus back, closed by Esc,
   // Tab does not lead out of it.
   for (let i = 0; i < 8; i++) {
     await page.keyboard.press("Tab");
-    expect(await page.evaluate(() => document.querySelector(".app-main")?.contains(document.activeElement))).toBe(false);
+    expect(await page.evaluate(() => document.querySelector(".app-main")?.contains(document.activeElement))).toBe(
+      false,
+    );
   }
   await page.keyboard.press("Escape");
   await expect.poll(() => drawer.count()).toBe(0);
