@@ -3,6 +3,7 @@ import { useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "reac
 import type { ConversationRow } from "../client/index.ts";
 import { useConversations, usePerson } from "../react/index.ts";
 import { daysBetween, type Formats } from "../ui/formats.ts";
+import { useKeptFocus } from "../ui/focus.ts";
 import { Icon } from "../ui/icon.tsx";
 import type { Texts } from "../ui/texts.ts";
 import { IconButton, useUi } from "../ui/ui.tsx";
@@ -27,6 +28,7 @@ export function Sidebar(props: {
   const { hidden, remove } = useRemoval(current);
   const side = useRef<HTMLElement>(null);
   useDrawer(side, props.open, close);
+  useKeptFocus(side, (item) => (item ?? side.current)?.querySelector<HTMLElement>(".app-row-more, .app-start"));
 
   const shown = (found ?? rows).filter((row) => !hidden.has(row.id));
   const groups = useMemo(() => groupsOf(shown, texts, formats), [shown, texts, formats]);

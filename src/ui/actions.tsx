@@ -85,6 +85,7 @@ function Versions(props: {
 }): ReactNode {
   const { texts, announce } = useUi();
   const { branch } = props.entry;
+  const group = useRef<HTMLDivElement>(null);
   if (branch === undefined) return null;
   const { index, siblings } = branch;
   const go = (to: number): void => {
@@ -92,10 +93,19 @@ function Versions(props: {
     if (id === undefined) return;
     props.keep();
     props.conversation.choose(id);
+    // The button goes with its message; whoever uses keys goes on with the one of the version that is shown now.
+    const scope = group.current?.getRootNode();
+    const again = (): void => {
+      if (!(scope instanceof Document || scope instanceof ShadowRoot)) return;
+      const flips = [...scope.querySelectorAll<HTMLButtonElement>(`[data-entry="${id}"] .tl-flip`)];
+      const same = flips[to < index ? 0 : 1];
+      (same?.disabled === true ? flips.find((flip) => !flip.disabled) : same)?.focus({ preventScroll: true });
+    };
+    if (group.current?.contains(document.activeElement) === true) requestAnimationFrame(again);
     announce(texts.version(to + 1, siblings.length));
   };
   return (
-    <div className="tl-versions" role="group" aria-label={texts.version(index + 1, siblings.length)}>
+    <div ref={group} className="tl-versions" role="group" aria-label={texts.version(index + 1, siblings.length)}>
       <IconButton
         icon="left"
         className="tl-flip"

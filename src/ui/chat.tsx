@@ -6,6 +6,7 @@ import { Composer } from "./composer.tsx";
 import { ConnectionBanner } from "./connection.tsx";
 import { textOf } from "./content.ts";
 import { Transcript } from "./transcript.tsx";
+import { useKeptFocus } from "./focus.ts";
 import { useUi } from "./ui.tsx";
 
 /** How often (ms) somebody who cannot see it is told that the reply is still being made. */
@@ -30,6 +31,8 @@ export function Chat(props: {
   const root = useRef<HTMLDivElement>(null);
   const box = useRef<HTMLTextAreaElement>(null);
   useSpoken(view);
+  // On touch a focus would bring up the keyboard.
+  useKeptFocus(root, () => (touch ? undefined : box.current));
 
   // A sentence for whoever waits; the transcript itself is silent.
   const isEmpty = view.entries.length === 0 && (view.status === "new" || view.status === "live");
