@@ -7,6 +7,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     maxWorkers: 2,
+    globalSetup: "test/browser/build.ts",
     // What is polled for comes when the machine gets to it.
     expect: { poll: { timeout: 10_000, interval: 25 } },
   },

@@ -1,7 +1,5 @@
 // Owns the stage of the app's browser tests: a real server, a model server, a wire that can be cut, and people in a real
 // Chromium. Every page fails its test on an error, a broken policy or a request to elsewhere. It must not test anything itself.
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 import { ServerProcess } from "../e2e/server-process.ts";
@@ -10,8 +8,6 @@ import { ChaosProxy } from "../support/proxy.ts";
 import { WireClient } from "../support/wire-client.ts";
 import type { WireView } from "../support/wire-view.ts";
 import { Visitor } from "./app-visitor.ts";
-
-const root = join(import.meta.dirname, "../..");
 
 /** What people hold in their hands. */
 const devices = {
@@ -57,7 +53,6 @@ export function useStage(env: Record<string, string> = {}, modelOptions: ModelSe
   };
 
   beforeAll(async () => {
-    execFileSync(process.execPath, [join(root, "scripts/build-app.ts"), "--if-stale"], { cwd: root, stdio: "ignore" });
     const launched = chromium.launch({
       executablePath: process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
