@@ -47,9 +47,9 @@ test("UI29 the page runs under Trusted Types and a policy without inline code; n
   // Not within the evaluation, to which the policy does not apply.
   const outcomes = await page.evaluate(async () => {
     await new Promise((resolve) => setTimeout(resolve));
-    const tries: (() => void)[] = [
+    const tries: (() => unknown)[] = [
       () => (document.body.innerHTML += "<b>x</b>"),
-      () => void document.createElement("script").setAttribute("src", "data:,1"),
+      () => document.createElement("script").setAttribute("src", "data:,1"),
       () => Reflect.construct(Function, ["return 1"]),
       () => Reflect.get(globalThis, "trustedTypes").createPolicy("other", {}),
     ];

@@ -13,15 +13,10 @@ const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-prac
 async function findings(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe.source);
   // What fades in is judged when it is there.
-  await page.evaluate(() =>
-    Promise.all(
-      document
-        .getAnimations()
-        .map((one) =>
-          one.effect?.getTiming().iterations === Infinity ? undefined : one.finished.catch(() => undefined),
-        ),
-    ),
-  );
+  await page.evaluate(async () => {
+    const ending = document.getAnimations().filter((one) => one.effect?.getTiming().iterations !== Infinity);
+    await Promise.allSettled(ending.map((one) => one.finished));
+  });
   return page.evaluate(async (tags) => {
     const { run } = Reflect.get(globalThis, "axe") as typeof axe;
     const { violations } = await run(document, { runOnly: { type: "tag", values: tags }, resultTypes: ["violations"] });

@@ -1,7 +1,6 @@
 // Proves what a person sees and loses (nothing) when the network or the server goes: banner, draft, outbox, offline shell.
 import { expect, test } from "vitest";
 import { proseText } from "../support/model-server.ts";
-import { until } from "../support/wire-client.ts";
 import { seenIn, watchPages, type Trouble } from "./app-probe.ts";
 import { useStage } from "./app-stage.ts";
 import { bare, textIn, type Visitor } from "./app-visitor.ts";
@@ -105,14 +104,14 @@ test("UI16 C4 B27 sent while offline: shown as waiting, kept over a reload, deli
 test("UI16 B27 the wire is cut at the answer to a message, again and again: each is there once", async () => {
   const visitor = await stage.visit();
   visitor.expectTrouble();
-  for (const [i, bytes] of [1, 40, 120, 200, 260, 400].entries()) {
+  for (const [i, bytes] of [1, 120, 260, 400].entries()) {
     stage.proxy.cutAfter(i % 2 === 0 ? "up" : "down", bytes);
     await visitor.send(`number ${i} {{prose chars=30 seed=${300 + i}}}`);
     await visitor.done(i + 1);
   }
   const truth = await stage.truth(visitor.page);
   const texts = [...truth.messages.values()].filter(({ role }) => role === "user").map(({ id }) => truth.text(id));
-  expect(texts.map((text) => text.slice(0, 8))).toEqual([0, 1, 2, 3, 4, 5].map((i) => `number ${i}`));
+  expect(texts.map((text) => text.slice(0, 8))).toEqual([0, 1, 2, 3].map((i) => `number ${i}`));
 });
 
 test("UI17 C4 the server is gone: the app opens all the same, keeps what is typed, and sends it when the server is back", async () => {
@@ -155,7 +154,7 @@ test("UI15 without any network the state says so, and goes on by itself when it 
   expect(performance.now() - began).toBeLessThan(3000);
 });
 
-test("UI32 AZ18 the session ends while something is typed: it is said, the text stays, and goes on after signing in", async () => {
+test("UI32 AZ18 the session ends while something is typed: Enter asks who it is, and the text stays where it was", async () => {
   const visitor = await stage.visit();
   const { page } = visitor;
   await visitor.ask("{{prose chars=100 seed=28}}");
@@ -166,13 +165,14 @@ test("UI32 AZ18 the session ends while something is typed: it is said, the text 
   const banner = page.locator('.tl-banner[data-state="signed-out"]');
   await banner.waitFor();
   await visitor.box.press("Enter");
-  await expect
-    .poll(async () => `${await visitor.box.inputValue()} ${(await visitor.own.allTextContents()).join(" ")}`)
-    .toContain("half a thought");
-  await visitor.button("Sign in", banner).click();
   await page.getByRole("dialog").waitFor();
+  expect(await visitor.box.inputValue()).toBe("half a thought");
+  expect(await visitor.own.getByText("half a thought").count()).toBe(0);
+  await page.keyboard.press("Escape");
+  await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
+  expect(await visitor.box.evaluate((box) => box === document.activeElement)).toBe(true);
+  await visitor.button("Sign in", banner).click();
   await visitor.button("Go on as a guest").click();
   await visitor.online();
   await expect.poll(() => visitor.banner.count()).toBe(0);
-  await until(() => stage.server.pid !== undefined, "the server");
 });
