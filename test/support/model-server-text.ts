@@ -41,7 +41,9 @@ export function expectedText(seed: number, chars: number): string {
   return chars > 0 && isHigh(text, chars - 1) ? `${text.slice(0, -1)}.` : text;
 }
 
-const plain = "river lantern the of a bridge under quiet seven stone window paper and but evening harbour slowly".split(" ");
+const plain = "river lantern the of a bridge under quiet seven stone window paper and but evening harbour slowly".split(
+  " ",
+);
 
 /** Words and paragraphs without a sign that a renderer could take for its own: what is shown is what was said. */
 export function proseText(seed: number, chars: number): string {
