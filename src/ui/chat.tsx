@@ -69,7 +69,6 @@ export function Chat(props: {
         box={box}
         editLast={editLast}
         sent={props.sent}
-        signIn={props.signIn}
         focus={(props.focus ?? true) && !touch}
       />
       <p className="tl-foot">{texts.answers(props.model)}</p>

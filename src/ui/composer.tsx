@@ -16,8 +16,6 @@ export function Composer(props: {
   /** Opens the editor of the last message of one's own. */
   readonly editLast: () => void;
   readonly sent?: ((text: string) => void) | undefined;
-  /** Nobody is signed in: asked instead of sending, so that a text stays where its writer finds it again. */
-  readonly signIn?: (() => void) | undefined;
   readonly focus: boolean;
 }): ReactNode {
   const { view, conversation, box } = props;
@@ -27,12 +25,11 @@ export function Composer(props: {
   const busy = view.running !== undefined || view.entries.some(({ pending }) => pending?.status === "sent");
 
   const send = (): void => {
-    if (draft.trim() === "") return undefined;
-    if (props.signIn !== undefined) return props.signIn();
+    if (draft.trim() === "") return;
     const text = draft;
     sendDraft();
     props.sent?.(text);
-    return box.current?.focus();
+    box.current?.focus();
   };
   const stop = (): void => {
     conversation.stop().catch((error: unknown) => toast({ text: failureText(texts, error), alert: true }));
