@@ -158,6 +158,7 @@ function Frame({ facts, keeper }: Around): ReactNode {
           examples={texts.examples}
           model={facts.model}
           target={message}
+          begun={conversation !== undefined}
           signIn={signedOut ? () => setDialog("sign-in") : undefined}
         />
       </main>

@@ -1,5 +1,5 @@
 // Owns one conversation in the list: its title, its mark, and what can be done with it.
-import { memo, useEffect, useRef, useState, type ReactNode } from "react";
+import { memo, useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import type { ConversationRow } from "../client/index.ts";
 import { useClient } from "../react/index.ts";
 import { failureText } from "../ui/failure.ts";
@@ -89,7 +89,7 @@ function Menu({ items, close }: { readonly items: readonly Item[]; readonly clos
   const box = useRef<HTMLDivElement>(null);
   const latest = useRef(close);
   latest.current = close;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     box.current?.querySelector("button")?.focus();
     const outside = (event: Event): void => {
@@ -148,7 +148,11 @@ function Rename({
   const [value, setValue] = useState(title);
   const input = useRef<HTMLInputElement>(null);
   const over = useRef(false);
-  useEffect(() => input.current?.select(), []);
+  useEffect(() => {
+    // To select is not to focus.
+    input.current?.focus();
+    input.current?.select();
+  }, []);
   const end = (next: string | undefined): void => {
     if (over.current) return;
     over.current = true;

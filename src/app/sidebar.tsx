@@ -1,8 +1,9 @@
 // Owns the list of conversations beside the one that is shown: groups by day, search, archive. A drawer on phones.
-import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { ConversationRow } from "../client/index.ts";
 import { useConversations, usePerson } from "../react/index.ts";
 import { daysBetween, type Formats } from "../ui/formats.ts";
+import { useKeptFocus } from "../ui/focus.ts";
 import { Icon } from "../ui/icon.tsx";
 import type { Texts } from "../ui/texts.ts";
 import { IconButton, useUi } from "../ui/ui.tsx";
@@ -27,6 +28,7 @@ export function Sidebar(props: {
   const { hidden, remove } = useRemoval(current);
   const side = useRef<HTMLElement>(null);
   useDrawer(side, props.open, close);
+  useKeptFocus(side, (item) => (item ?? side.current)?.querySelector<HTMLElement>(".app-row-more, .app-start"));
 
   const shown = (found ?? rows).filter((row) => !hidden.has(row.id));
   const groups = useMemo(() => groupsOf(shown, texts, formats), [shown, texts, formats]);
@@ -121,7 +123,8 @@ function groupsOf(
 function useDrawer(side: { readonly current: HTMLElement | null }, open: boolean, close: () => void): void {
   const latest = useRef(close);
   latest.current = close;
-  useEffect(() => {
+  // Before it is drawn: what becomes inert then loses the focus, and who had it would be forgotten.
+  useLayoutEffect(() => {
     if (!open || !matchMedia("(max-width: 767px)").matches) return undefined;
     const before = document.activeElement;
     side.current?.querySelector<HTMLElement>("button")?.focus();

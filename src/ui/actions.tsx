@@ -1,5 +1,5 @@
 // Owns what can be done with a message that is there: versions, copy, edit, retry, reactions, thumbs.
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import type { ConversationHandle, Entry, Message } from "../client/index.ts";
 import { useCopy } from "./clipboard.ts";
 import { textOf } from "./content.ts";
@@ -85,6 +85,7 @@ function Versions(props: {
 }): ReactNode {
   const { texts, announce } = useUi();
   const { branch } = props.entry;
+  const group = useRef<HTMLDivElement>(null);
   if (branch === undefined) return null;
   const { index, siblings } = branch;
   const go = (to: number): void => {
@@ -92,10 +93,19 @@ function Versions(props: {
     if (id === undefined) return;
     props.keep();
     props.conversation.choose(id);
+    // The button goes with its message; whoever uses keys goes on with the one of the version that is shown now.
+    const scope = group.current?.getRootNode();
+    const again = (): void => {
+      if (!(scope instanceof Document || scope instanceof ShadowRoot)) return;
+      const flips = [...scope.querySelectorAll<HTMLButtonElement>(`[data-entry="${id}"] .tl-flip`)];
+      const same = flips[to < index ? 0 : 1];
+      (same?.disabled === true ? flips.find((flip) => !flip.disabled) : same)?.focus({ preventScroll: true });
+    };
+    if (group.current?.contains(document.activeElement) === true) requestAnimationFrame(again);
     announce(texts.version(to + 1, siblings.length));
   };
   return (
-    <div className="tl-versions" role="group" aria-label={texts.version(index + 1, siblings.length)}>
+    <div ref={group} className="tl-versions" role="group" aria-label={texts.version(index + 1, siblings.length)}>
       <IconButton
         icon="left"
         className="tl-flip"
@@ -148,18 +158,20 @@ function Reactions(props: {
 function Choice({ choose, close }: { choose: (reaction: string) => void; close: () => void }): ReactNode {
   const { texts } = useUi();
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  const latest = useRef(close);
+  latest.current = close;
+  useLayoutEffect(() => {
     const before = document.activeElement;
     box.current?.querySelector("button")?.focus();
     const outside = (event: Event): void => {
-      if (box.current !== null && !event.composedPath().includes(box.current)) close();
+      if (box.current !== null && !event.composedPath().includes(box.current)) latest.current();
     };
     document.addEventListener("pointerdown", outside, true);
     return () => {
       document.removeEventListener("pointerdown", outside, true);
       if (before instanceof HTMLElement) before.focus();
     };
-  }, [close]);
+  }, []);
   return (
     <div
       ref={box}

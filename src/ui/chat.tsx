@@ -8,6 +8,7 @@ import { ConnectionBanner } from "./connection.tsx";
 import { textOf } from "./content.ts";
 import { MarkdownContext } from "./markdown/context.ts";
 import { Transcript } from "./transcript.tsx";
+import { useKeptFocus } from "./focus.ts";
 import { useUi } from "./ui.tsx";
 
 /** How often (ms) somebody who cannot see it is told that the reply is still being made. */
@@ -21,6 +22,8 @@ export function Chat(props: {
   readonly sent?: ((text: string) => void) | undefined;
   readonly signIn?: (() => void) | undefined;
   readonly target?: string | undefined;
+  /** It has begun before: where the server has nothing of it, it is gone, not new. */
+  readonly begun?: boolean;
   readonly focus?: boolean;
 }): ReactNode {
   const { id } = props;
@@ -32,6 +35,8 @@ export function Chat(props: {
   const copy = useCopy();
   const markdown = useMemo(() => ({ texts: texts.markdown, copy }), [texts, copy]);
   useSpoken(view);
+  // On touch a focus would bring up the keyboard.
+  useKeptFocus(root, () => (touch ? undefined : box.current));
 
   // A sentence for whoever waits; the transcript itself is silent.
   const isEmpty = view.entries.length === 0 && (view.status === "new" || view.status === "live");
@@ -54,7 +59,7 @@ export function Chat(props: {
       }}
     >
       <ConnectionBanner signIn={props.signIn} />
-      {view.status === "gone" ? (
+      {view.status === "gone" || (isEmpty && view.status === "new" && props.begun === true) ? (
         <p className="tl-gone">{texts.gone}</p>
       ) : isEmpty ? (
         <Welcome id={id} examples={props.examples} chosen={() => box.current?.focus()} />

@@ -1,5 +1,5 @@
 // Owns a dialog: the browser's own, which keeps the focus inside, closes by Esc and gives the focus back.
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
 import { IconButton, useUi } from "./ui.tsx";
 
 export function Dialog(props: {
@@ -10,10 +10,16 @@ export function Dialog(props: {
   const { texts } = useUi();
   const box = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = box.current;
+    const scope = dialog?.getRootNode();
+    const before = scope instanceof Document || scope instanceof ShadowRoot ? scope.activeElement : null;
     dialog?.showModal();
-    return () => dialog?.close();
+    return () => {
+      dialog?.close();
+      // The browser gives the focus back only while the dialog is in the page, which it may no longer be.
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    };
   }, []);
   return (
     <dialog

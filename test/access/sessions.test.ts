@@ -1,4 +1,5 @@
 // Owns the proof of what people do with their own sessions, and of what ends them: blocks, deletions, tokens taken back, a guest's sign-in.
+import { listed } from "../contract/rows.ts";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { localBus } from "../../src/adapters/embedded/bus.ts";
@@ -356,7 +357,7 @@ describe("a guest signs in", () => {
     expect(guest.closed()).toBe(4410);
     held?.();
     const user = (ann.frames[0] as unknown as { user: { id: string } }).user.id;
-    await until(async () => (await store.log.list(user, { limit: 1, archived: false })).conversations[0], "the move");
+    await until(async () => (await listed(store.log, { limit: 1 }, user)).conversations[0], "the move");
     await engine.drain(0);
   });
 

@@ -13,7 +13,7 @@ test("UI1 a first visit: the box in focus, three examples, the model; an example
     const visitor = await stage.visit({ device });
     const { page } = visitor;
     const examples = page.locator(".tl-example");
-    expect(await examples.count()).toBe(3);
+    await expect.poll(() => examples.count()).toBe(3);
     expect(await page.locator(".tl-foot").textContent()).toContain("openai:test-model");
     // On touch a focus would bring up the keyboard over the examples.
     expect(await visitor.box.evaluate((box) => box === document.activeElement)).toBe(device === "desktop");

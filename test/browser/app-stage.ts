@@ -1,17 +1,13 @@
 // Owns the stage of the app's browser tests: a real server, a model server, a wire that can be cut, and people in a real
 // Chromium. Every page fails its test on an error, a broken policy or a request to elsewhere. It must not test anything itself.
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 import { ServerProcess } from "../e2e/server-process.ts";
-import { startModelServer, type ModelServer } from "../support/model-server.ts";
+import { startModelServer, type ModelServer, type ModelServerOptions } from "../support/model-server.ts";
 import { ChaosProxy } from "../support/proxy.ts";
 import { WireClient } from "../support/wire-client.ts";
 import type { WireView } from "../support/wire-view.ts";
 import { Visitor } from "./app-visitor.ts";
-
-const root = join(import.meta.dirname, "../..");
 
 /** What people hold in their hands. */
 const devices = {
@@ -46,7 +42,7 @@ export type Stage = {
 };
 
 /** A server, a model and a Chromium for all tests of a file. */
-export function useStage(env: Record<string, string> = {}): Stage {
+export function useStage(env: Record<string, string> = {}, modelOptions: ModelServerOptions = {}): Stage {
   let server: ServerProcess | undefined;
   let model: ModelServer | undefined;
   let proxy: ChaosProxy | undefined;
@@ -57,12 +53,11 @@ export function useStage(env: Record<string, string> = {}): Stage {
   };
 
   beforeAll(async () => {
-    execFileSync(process.execPath, [join(root, "scripts/build-app.ts"), "--if-stale"], { cwd: root, stdio: "ignore" });
     const launched = chromium.launch({
       executablePath: process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
     });
-    model = await startModelServer({ behaviour: { prose: true } });
+    model = await startModelServer({ behaviour: { prose: true }, ...modelOptions });
     server = new ServerProcess({
       OPENAI_BASE_URL: model.url,
       OPENAI_API_KEY: "none",

@@ -146,3 +146,7 @@ export const bare = (text: string): string => text.replaceAll(/\s+/g, "");
 /** What a message says, as it stands on the screen. */
 export const textIn = async (message: Locator): Promise<string> =>
   bare((await message.locator(".tl-body").textContent()) ?? "");
+
+/** What a page comes to show, when the machine gets to it. Where a time is what is tested, `expect.poll` has its own. */
+export const soon: typeof expect.poll = (look, options) =>
+  expect.poll(look, { timeout: 10_000, interval: 25, ...options });

@@ -279,7 +279,7 @@ describe("as long as the sign-in lasts", () => {
     // Nor by way of the address.
     await page.goto(place);
     await online(page);
-    await page.getByText("What can I do for you?").waitFor();
+    await page.getByText("This conversation is not here").waitFor();
     await nothing();
     await box(page).fill("bob was here");
     await page.goto(closed.url);
