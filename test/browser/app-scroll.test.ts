@@ -2,7 +2,7 @@
 import type { Locator } from "playwright-core";
 import { expect, test } from "vitest";
 import { useStage } from "./app-stage.ts";
-import { textIn, type Visitor } from "./app-visitor.ts";
+import { textIn, type Visitor, soon } from "./app-visitor.ts";
 
 const stage = useStage();
 
@@ -45,7 +45,7 @@ test("UI4 UI3 a sent message goes near the top, the room below shrinks, and then
   await visitor.done(1);
   await visitor.ask(prose(52, 5000, 60));
   const own = visitor.own.last();
-  await expect.poll(() => visitor.topOf(own)).toBeLessThan(40);
+  await soon(() => visitor.topOf(own)).toBeLessThan(40);
   expect(await visitor.topOf(own)).toBeGreaterThanOrEqual(0);
   const moved = await watchFrames(visitor, 2);
   const rooms: number[] = [];
@@ -59,7 +59,7 @@ test("UI4 UI3 a sent message goes near the top, the room below shrinks, and then
   }
   expect(rooms.length).toBeGreaterThan(2);
   expect(rooms).toEqual([...rooms].sort((a, b) => b - a));
-  await expect.poll(async () => (await visitor.place()).spacer).toBe(0);
+  await soon(async () => (await visitor.place()).spacer).toBe(0);
   const behind = await watchFrames(visitor, "end");
   await grown(visitor, 600);
   expect(await behind()).toBeLessThanOrEqual(1);
@@ -74,7 +74,7 @@ test("UI3 a wheel up unpins at once and for good; within 60 px of the end it is 
   await visitor.ask(prose(53, 3000));
   await visitor.done(1);
   await visitor.ask(prose(54, 40_000, 60));
-  await expect.poll(async () => (await visitor.place()).spacer, { timeout: 15_000 }).toBe(0);
+  await soon(async () => (await visitor.place()).spacer, { timeout: 15_000 }).toBe(0);
   await grown(visitor, 200);
 
   // A little, so that it is still near the end.
@@ -94,7 +94,7 @@ test("UI3 a wheel up unpins at once and for good; within 60 px of the end it is 
   expect(await still()).toBeLessThanOrEqual(1);
   // To the end: pinned.
   await visitor.wheel(5000);
-  await expect.poll(() => newest.count()).toBe(0);
+  await soon(() => newest.count()).toBe(0);
   const behind = await watchFrames(visitor, "end");
   await grown(visitor, 400);
   expect(await behind()).toBeLessThanOrEqual(1);
@@ -102,12 +102,12 @@ test("UI3 a wheel up unpins at once and for good; within 60 px of the end it is 
   // Keys unpin as well.
   await visitor.log.focus();
   await page.keyboard.press("PageUp");
-  await expect.poll(async () => (await visitor.place()).left).toBeGreaterThan(200);
+  await soon(async () => (await visitor.place()).left).toBeGreaterThan(200);
   await grown(visitor, 200);
   expect((await visitor.place()).left).toBeGreaterThan(200);
   await newest.click();
-  await expect.poll(async () => (await visitor.place()).left).toBeLessThanOrEqual(1);
-  await expect.poll(() => newest.count()).toBe(0);
+  await soon(async () => (await visitor.place()).left).toBeLessThanOrEqual(1);
+  await soon(() => newest.count()).toBe(0);
   const again = await watchFrames(visitor, "end");
   await grown(visitor, 300);
   expect(await again()).toBeLessThanOrEqual(1);
@@ -117,7 +117,7 @@ test("UI3 a wheel up unpins at once and for good; within 60 px of the end it is 
 test("UI3 a finger on a phone unpins too", async () => {
   const visitor = await stage.visit({ device: "phone" });
   await visitor.ask(prose(55, 20_000, 60));
-  await expect.poll(async () => (await visitor.place()).top, { timeout: 15_000 }).toBeGreaterThan(300);
+  await soon(async () => (await visitor.place()).top, { timeout: 15_000 }).toBeGreaterThan(300);
   const finger = await visitor.page.context().newCDPSession(visitor.page);
   const touch = (type: "touchStart" | "touchMove" | "touchEnd", y?: number): Promise<unknown> =>
     finger.send("Input.dispatchTouchEvent", { type, touchPoints: y === undefined ? [] : [{ x: 180, y }] });
@@ -129,7 +129,7 @@ test("UI3 a finger on a phone unpins too", async () => {
   await grown(visitor, 400);
   expect(await moved()).toBeLessThanOrEqual(1);
   await visitor.button("To the newest message").tap();
-  await expect.poll(async () => (await visitor.place()).left).toBeLessThanOrEqual(1);
+  await soon(async () => (await visitor.place()).left).toBeLessThanOrEqual(1);
   await visitor.button("Stop").tap();
 });
 
@@ -182,7 +182,7 @@ test("UI5 retry and the change of versions move nothing that is looked at, whate
     await visitor.button("Edit", own.nth(1)).click();
     await visitor.page.locator(".tl-editor textarea").fill(prose(67 + i, chars));
     await visitor.page.keyboard.press("Enter");
-    await expect.poll(() => own.nth(1).textContent()).toContain(`chars=${chars}`);
+    await soon(() => own.nth(1).textContent()).toContain(`chars=${chars}`);
     await visitor.done(2);
     await visitor.settled();
   }
@@ -201,7 +201,7 @@ test("UI5 a long reply that is made anew under the eyes of a reader begins in vi
   expect(await visitor.topOf(visitor.replies.last())).toBeLessThan(-200);
   await visitor.button("Retry", visitor.replies.last()).click();
   await visitor.button("Stop").waitFor();
-  await expect.poll(() => visitor.topOf(visitor.replies.last())).toBeGreaterThanOrEqual(0);
+  await soon(() => visitor.topOf(visitor.replies.last())).toBeGreaterThanOrEqual(0);
   expect(await visitor.topOf(visitor.replies.last())).toBeLessThan((await visitor.place()).view / 2);
   await grown(visitor, 100);
   await visitor.button("Stop").click();
