@@ -58,6 +58,10 @@ const allowed: Record<string, string> = {
   "src/client/c.ts": use("../protocol/b.ts"),
   "src/cli/a.ts": use("../protocol/b.ts"),
   "src/cli/c.ts": use("node:util"),
+  "src/ui/a.ts": use("../client/b.ts"),
+  "src/ui/c.ts": use("../react/b.ts"),
+  "src/ui/drawn/a.ts": use("../../protocol/b.ts"),
+  "src/ui/drawn/c.ts": use("marked"),
   "src/main.ts": `${use("./adapters/one/b.ts")}\nconsole.log(a);`,
   "src/domain/time.ts": "export const age = (now: number, then: number): number => now - then;",
 };
@@ -97,6 +101,13 @@ const forbidden: readonly (readonly [path: string, from: string])[] = [
   ["src/cli/a.ts", "../server/ports.ts"],
   ["src/cli/a.ts", "../settings.ts"],
   ["src/cli/a.ts", "jose"],
+  ["src/ui/a.ts", "../server/ports.ts"],
+  ["src/ui/a.ts", "../domain/conversation.ts"],
+  ["src/ui/a.ts", "../app/b.ts"],
+  ["src/ui/a.ts", "../settings.ts"],
+  ["src/ui/a.ts", "node:fs"],
+  ["src/ui/drawn/a.ts", "../../adapters/one/b.ts"],
+  ["src/ui/drawn/a.ts", "./../../widget/b.ts"],
 ];
 
 test("AR1 every import against the layers is an error, type imports and re-exports too", () => {
@@ -162,4 +173,19 @@ test("AR5 any, console and a forgotten promise are errors", () => {
     "no-explicit-any",
     "no-floating-promises",
   ]);
+});
+
+test("AR5 WI03 a message to another window names its origin, in all that browsers get", () => {
+  const post = "export const a = (to: Window): void => to.postMessage(1);";
+  const exact = 'export const a = (to: Window): void => to.postMessage(1, "https://a.example");';
+  const found = lint({
+    "src/ui/a.ts": post,
+    "src/app/a.ts": post,
+    "src/widget/a.ts": post,
+    "src/client/a.ts": post,
+    "src/ui/b.ts": exact,
+  });
+  expect(new Set(found)).toEqual(
+    new Set(["app", "ui", "widget"].map((name) => `src/${name}/a.ts: unicorn(require-post-message-target-origin)`)),
+  );
 });
