@@ -9,7 +9,11 @@ const stage = useStage();
 const prose = (seed: number, chars: number, rate = 0): string =>
   `{{prose chars=${chars} piece=20${rate > 0 ? ` rate=${rate}` : ""} seed=${seed}}}`;
 
-/** Watches, at every frame from now on, how far a message (by its place) or the end is from where it was; returns the most (px). */
+/**
+ * Watches, in every picture from now on, how far a message (by its place) or the end is from where it was; returns the most (px).
+ * A picture is what stands when every callback of its frame has run: the size of a probe changes in each frame, and the observer
+ * of it, being the youngest, is told last.
+ */
 async function watchFrames(visitor: Visitor, what: "end" | number): Promise<() => Promise<number>> {
   const worst = await visitor.log.evaluateHandle((log, what) => {
     const distance = (): number => {
@@ -22,8 +26,15 @@ async function watchFrames(visitor: Visitor, what: "end" | number): Promise<() =
     const look = (): void => {
       const off = Math.abs(distance() - began);
       worst.px = Number.isNaN(off) ? Infinity : Math.max(worst.px, off);
-      requestAnimationFrame(look);
     };
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.cssText = "position: fixed; width: 1px; height: 1px";
+    new ResizeObserver(look).observe(probe);
+    const next = (): void => {
+      probe.style.width = probe.style.width === "1px" ? "2px" : "1px";
+      requestAnimationFrame(next);
+    };
+    next();
     look();
     return worst;
   }, what);
