@@ -18,8 +18,8 @@ export type Scroller = {
   keep(): void;
   /** Nothing of the former place counts any more: another conversation is shown. */
   reset(): void;
-  /** The content has changed (also its size). Called after every drawing, before it is seen. */
-  settle(): void;
+  /** The content was drawn anew: what the person looks at stays. Following the end costs no layout of its own, it waits for the frame's. */
+  hold(): void;
   stop(): void;
 };
 
@@ -97,8 +97,8 @@ export function createScroller(options: ScrollerOptions): Scroller {
     if (pinned) put(last());
     else holdAnchor();
     // Everything in view has gone: what took its place is brought into it, not an empty room.
-    const end = content.querySelector("[data-entry]:last-of-type");
-    if (!pinned && end !== null && content.offsetHeight - log.scrollTop < leastShown) return raise(end);
+    const end = pinned ? null : content.querySelector("[data-entry]:last-of-type");
+    if (end !== null && content.offsetHeight - log.scrollTop < leastShown) return raise(end);
     takeAnchor();
     return tell();
   };
@@ -109,6 +109,8 @@ export function createScroller(options: ScrollerOptions): Scroller {
   const scrolled = (): void => {
     const top = log.scrollTop;
     if (Math.abs(top - known) < 1) return;
+    // The content became shorter than where the view stood, and the browser moved it: nobody scrolled.
+    if (top < known && last() - top < 1) return settle();
     const down = top > known;
     known = top;
     if (down && last() - top <= pinWithin) pinned = true;
@@ -158,7 +160,9 @@ export function createScroller(options: ScrollerOptions): Scroller {
       pinned = true;
       settle();
     },
-    settle,
+    hold() {
+      if (!pinned) settle();
+    },
     stop() {
       sizes.disconnect();
       log.removeEventListener("scroll", scrolled);

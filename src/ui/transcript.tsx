@@ -53,7 +53,7 @@ export function Transcript(props: {
   }, [lastSent, fresh]);
 
   useLayoutEffect(() => scroller.current?.reset(), [view.id]);
-  useLayoutEffect(() => scroller.current?.settle(), [view.entries]);
+  useLayoutEffect(() => scroller.current?.hold(), [view.entries]);
 
   const reached = target !== undefined && view.entries.some((entry) => entry.message.id === target);
   useEffect(() => {

@@ -1,6 +1,7 @@
 // Proves the drawing of Markdown in a real Chromium, bundled as the app is, under its policy: hostile texts, elements that stay, time.
 import { gzipSync } from "node:zlib";
-import type { CDPSession, Page } from "playwright-core";
+import type { Page } from "playwright-core";
+import { costOf, type Cost } from "./cost.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { longTexts } from "../ui/markdown-texts.ts";
 import type { Watched } from "./chromium.ts";
@@ -252,46 +253,10 @@ test("MK12 a text from right to left is drawn so, its code not; the page never s
   }, 360);
 });
 
-/** Script time (s) and the longest task (ms of CPU, so that a busy machine does not count) while a text streams. */
-async function measure(page: Page, text: string, size: number) {
-  const cdp = await page.context().newCDPSession(page);
-  await cdp.send("Performance.enable");
-  const before = await scriptTime(cdp);
-  const tasks = await longestTask(cdp, () =>
+function measure(page: Page, text: string, size: number): Promise<Cost> {
+  return costOf(page, () =>
     page.evaluate(([text, size]) => globalThis.stage.stream(text, size), [text, size] as const),
   );
-  return { script: (await scriptTime(cdp)) - before, ...tasks };
-}
-
-async function scriptTime(cdp: CDPSession): Promise<number> {
-  const { metrics } = await cdp.send("Performance.getMetrics");
-  return metrics.find(({ name }) => name === "ScriptDuration")?.value ?? 0;
-}
-
-async function longestTask(cdp: CDPSession, run: () => Promise<void>): Promise<{ longest: number; frames: number }> {
-  const durations: number[] = [];
-  let frames = 0;
-  const mains = new Set<string>();
-  const events: { name?: unknown; pid?: unknown; tid?: unknown; tdur?: unknown; args?: { name?: unknown } }[] = [];
-  cdp.on("Tracing.dataCollected", ({ value }) => events.push(...value));
-  await cdp.send("Tracing.start", {
-    transferMode: "ReportEvents",
-    traceConfig: { includedCategories: ["toplevel", "devtools.timeline"] },
-  });
-  await run();
-  const complete = new Promise((resolve) => cdp.once("Tracing.tracingComplete", resolve));
-  await cdp.send("Tracing.end");
-  await complete;
-  for (const { name, pid, tid, args } of events) {
-    if (name === "thread_name" && args?.name === "CrRendererMain") mains.add(`${String(pid)}/${String(tid)}`);
-  }
-  for (const { name, pid, tid, tdur } of events) {
-    if (!mains.has(`${String(pid)}/${String(tid)}`)) continue;
-    if (name === "FireAnimationFrame") frames += 1;
-    if (String(name).endsWith("RunTask") && typeof tdur === "number") durations.push(tdur / 1000);
-  }
-  if (durations.length < 10) throw new Error("The trace has no tasks.");
-  return { longest: Math.max(...durations), frames };
 }
 
 test("MK2 MK8 a reply of 50,000 characters costs script time in proportion, and no task of 50 ms", async () => {
@@ -303,9 +268,8 @@ test("MK2 MK8 a reply of 50,000 characters costs script time in proportion, and 
       await page.waitForFunction(() => document.querySelector(".hljs-keyword") !== null);
       const { script, longest, frames } = await measure(page, longTexts["mixed"]?.(length) ?? "", 400);
       found.push({ length, script, longest });
-      const ms = (script * 1000).toFixed(0);
       console.log(
-        `${length} characters: script ${ms} ms, ${frames} frames, longest task ${longest.toFixed(1)} ms of CPU`,
+        `${length} characters: script ${script.toFixed(0)} ms, ${frames} frames, longest task ${longest.toFixed(1)} ms of CPU`,
       );
     });
   }
