@@ -1,0 +1,66 @@
+// Owns the chunk that the loader fetches at the first opening: one client, the styles of the shadow, the first drawing.
+import { createRoot } from "react-dom/client";
+import { createCell, createClient, pageStore, socketUrl, type Token } from "../client/index.ts";
+import { ThroughlineProvider } from "../react/index.ts";
+import chat from "../ui/chat.css?inline";
+import markdown from "../ui/markdown/markdown.css?inline";
+import tokens from "../ui/tokens.css?inline";
+import type { IdToken, Inside, Outside, PlaceStore, Settings } from "./contract.ts";
+import { loadMarkdown } from "./late-markdown.tsx";
+import { Panel } from "./panel.tsx";
+import { keepPlace } from "./place.ts";
+import { watch } from "./watch.ts";
+import own from "./window.css?inline";
+
+/** `place` is in a shadow root: nothing of the page's styles reaches it, and nothing of ours the page. */
+export function mount(place: HTMLElement, settings: Settings, outside: Outside, known: IdToken | null): Inside {
+  dress(place.getRootNode());
+  loadMarkdown();
+  let token = known;
+  const ask: Token = (asked) =>
+    typeof token === "function" ? token(asked) : asked.fresh ? undefined : (token ?? undefined);
+  const client = createClient({ url: settings.server, guest: true, name: "throughline-window", token: ask });
+  const here = keepPlace(client, outside.place ?? ownPlace(settings.server));
+  const shown = createCell(false);
+  watch(client, here, outside);
+  createRoot(place).render(
+    <ThroughlineProvider client={client}>
+      <Panel settings={settings} place={here} shown={shown} outside={outside} />
+    </ThroughlineProvider>,
+  );
+  outside.tell({ type: "ready" });
+  const leave = async (): Promise<void> => {
+    await client.logout();
+    client.signIn();
+  };
+  return {
+    show: () => shown.set(true),
+    hide: () => shown.set(false),
+    send(text) {
+      const { conversation } = here.getSnapshot();
+      client.conversation(conversation).send(text);
+      outside.tell({ type: "message", conversation });
+    },
+    identify(next) {
+      if (next === token) return;
+      const before = token;
+      token = next;
+      if (next !== null) client.signIn(ask);
+      else if (before !== null) void leave();
+    },
+  };
+}
+
+function ownPlace(server: string): PlaceStore {
+  const local = pageStore("localStorage");
+  const key = `throughline-window:${socketUrl(server)}`;
+  return { getItem: () => local.getItem(key), setItem: (place) => local.setItem(key, place) };
+}
+
+/** Once for a shadow root. Made by script: no style element, so that a page's policy has nothing to forbid. */
+function dress(root: Node): void {
+  if (!(root instanceof ShadowRoot)) return;
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync([tokens, chat, markdown, own].join("\n"));
+  root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+}
