@@ -61,25 +61,21 @@ export type Outside = {
   tell(event: WidgetEvent): void;
   /** A reply is being made, or something is not delivered: the next page should load the window too. */
   awake(on: boolean): void;
-  /** Which conversation is shown, where the window has no storage of its own; undefined: it has. */
+  /** Keeps which conversation is shown, for a frame that the browser gives no storage. */
   readonly place?: PlaceStore | undefined;
 };
 
 export type PlaceStore = { getItem(): string | null; setItem(place: string): void };
 
-/** What keeps the place over page loads for a frame that the browser gives no storage. */
-export type Host = Omit<Outside, "place"> & { readonly place: PlaceStore };
-
-/** The chunk that the loader fetches at the first opening. */
+/** A chunk that the loader fetches at the first opening: the window, or what holds it in a frame. Rejects where there is none to be had. */
 export type WindowModule = {
-  mount(place: HTMLElement, settings: Settings, outside: Outside, token: IdToken | null): Inside;
+  mount(
+    place: HTMLElement,
+    settings: Settings,
+    outside: Outside,
+    token: () => IdToken | null,
+  ): Inside | Promise<Inside>;
 };
-
-/** What the loader fetches instead in the mode `iframe`. */
-export type FramingModule = {
-  createFrame(settings: Settings, host: Host, token: IdToken | null): Frame;
-};
-export type Frame = { readonly element: HTMLIFrameElement; readonly inside: Promise<Inside> };
 
 /** From the page to the frame. `identify`: there is a token to ask for, or no longer. */
 export type ToFrame =

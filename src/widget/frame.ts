@@ -95,7 +95,7 @@ function begin(said: Extract<Said, { type: "hello" }>): void {
     getItem: () => said.place ?? null,
     setItem: (next) => say({ type: "place", place: next }),
   };
-  inside = mount(root, own, { ...outside, place: hasStorage() ? undefined : store }, tokenOf(said.known));
+  inside = mount(root, own, { ...outside, place: hasStorage() ? undefined : store }, () => tokenOf(said.known));
   say({ type: "mounted" });
 }
 

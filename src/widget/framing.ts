@@ -1,14 +1,19 @@
 // Owns the page's side of the window in a frame: the frame element, and messages of exact origin, both ways (WI03, WI05). A chunk of
 // its own, fetched in this mode only.
-import type { Frame, Host, IdToken, Inside, Settings, ToFrame, WidgetEvent } from "./contract.ts";
+import type { IdToken, Inside, Outside, Settings, ToFrame, WidgetEvent } from "./contract.ts";
 
-/** How long (ms) a frame may take to come up. One that its server does not let in here never does. */
-const patience = 15_000;
+/** How long (ms) a frame may take to load, and then to answer. One that its server does not let in here never does. */
+const patience = { load: 30_000, answer: 4000 };
 
-export function createFrame(settings: Settings, host: Host, known: IdToken | null): Frame {
+export function mount(
+  place: HTMLElement,
+  settings: Settings,
+  outside: Outside,
+  take: () => IdToken | null,
+): Promise<Inside> {
   const element = document.createElement("iframe");
   const { origin } = new URL(settings.server);
-  let token = known;
+  let token: IdToken | null = null;
   element.className = "frame";
   element.title = settings.title;
   // No more than a chat needs. Its own origin, for its own storage; never that of this page.
@@ -42,32 +47,34 @@ export function createFrame(settings: Settings, host: Host, known: IdToken | nul
     },
   };
 
-  return {
-    element,
-    inside: new Promise((resolve, reject) => {
-      const give = setTimeout(() => reject(new Error("The frame did not come up.")), patience);
-      addEventListener("message", (event: MessageEvent<unknown>) => {
-        if (event.source !== element.contentWindow || event.origin !== origin) return;
-        const { data } = event;
-        if (typeof data !== "object" || data === null || !("type" in data)) return;
-        if (data.type === "mounted") {
-          clearTimeout(give);
-          resolve(inside);
-        } else if (data.type === "close") host.close();
-        else if (data.type === "awake" && "on" in data) host.awake(data.on === true);
-        else if (data.type === "place" && "place" in data && typeof data.place === "string")
-          host.place.setItem(data.place);
-        else if (data.type === "event" && "event" in data && isEvent(data.event)) host.tell(data.event);
-        else if (data.type === "ask" && "ask" in data && typeof data.ask === "number") {
-          answer(data.ask, "fresh" in data && data.fresh === true).catch(() => undefined);
-        }
-      });
-      // Not before: until then the frame holds another document, which is of no use here, or none.
-      element.addEventListener("load", () =>
-        tell({ type: "hello", settings, known: token !== null, place: host.place.getItem() ?? undefined }),
-      );
-    }),
-  };
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(new Error("The frame did not come up."));
+    let timer = setTimeout(giveUp, patience.load);
+    addEventListener("message", (event: MessageEvent<unknown>) => {
+      if (event.source !== element.contentWindow || event.origin !== origin) return;
+      const { data } = event;
+      if (typeof data !== "object" || data === null || !("type" in data)) return;
+      if (data.type === "mounted") {
+        clearTimeout(timer);
+        resolve(inside);
+      } else if (data.type === "close") outside.close();
+      else if (data.type === "awake" && "on" in data) outside.awake(data.on === true);
+      else if (data.type === "place" && "place" in data && typeof data.place === "string")
+        outside.place?.setItem(data.place);
+      else if (data.type === "event" && "event" in data && isEvent(data.event)) outside.tell(data.event);
+      else if (data.type === "ask" && "ask" in data && typeof data.ask === "number") {
+        answer(data.ask, "fresh" in data && data.fresh === true).catch(() => undefined);
+      }
+    });
+    // Not before: until then the frame holds another document, which is of no use here, or none.
+    element.addEventListener("load", () => {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, patience.answer);
+      token = take();
+      tell({ type: "hello", settings, known: token !== null, place: outside.place?.getItem() ?? undefined });
+    });
+    place.append(element);
+  });
 }
 
 function isEvent(value: unknown): value is WidgetEvent {

@@ -1,5 +1,5 @@
 // Owns `/widget.js`, the one script that a page takes: the button, `window.Throughline`, and fetching the rest when it is wanted.
-import type { FramingModule, Host, IdToken, Inside, WidgetApi, WidgetEvent, WindowModule } from "./contract.ts";
+import type { IdToken, Inside, Outside, WidgetApi, WidgetEvent, WindowModule } from "./contract.ts";
 import { readMemory, textIn, writeMemory } from "./memory.ts";
 import { readSettings } from "./settings.ts";
 import { createStage, type Stage } from "./stage.ts";
@@ -37,6 +37,8 @@ function start(script: HTMLScriptElement): WidgetApi {
   let awake = false;
   let ready = false;
   let token: IdToken | null = null;
+  /** The one that the window has. */
+  let given: IdToken | null = null;
   let loading: Promise<Inside> | undefined;
   let stage: Stage | undefined;
   let listeners: { readonly listener: Listener; readonly next: typeof listeners } | undefined;
@@ -55,7 +57,7 @@ function start(script: HTMLScriptElement): WidgetApi {
   const tell = (event: WidgetEvent): void => {
     for (let at = listeners; at !== undefined; at = at.next) call(at.listener, event);
   };
-  const keep = (): void => writeMemory(memory, { open, awake, unread, place });
+  const keep = (_changed?: unknown): void => writeMemory(memory, { open, awake, unread, place });
   const count = (): number => (unread === "" ? 0 : (unread.match(/ /g)?.length ?? 0) + 1);
   const setUnread = (next: string): void => {
     if (next === unread) return;
@@ -64,7 +66,8 @@ function start(script: HTMLScriptElement): WidgetApi {
     stage?.badge(count());
     tell({ type: "unread", count: count() });
   };
-  const host: Host = {
+  const framed = settings.mode === "iframe";
+  const outside: Outside = {
     close: () => show(false),
     tell(event) {
       if (event.type === "ready") ready = true;
@@ -74,34 +77,16 @@ function start(script: HTMLScriptElement): WidgetApi {
       if (event.type === "reply" && isNew) setUnread(unread === "" ? event.message : `${unread} ${event.message}`);
     },
     awake(on) {
-      awake = on;
-      keep();
+      keep((awake = on));
     },
-    place: {
-      getItem: () => place ?? null,
-      setItem(next) {
-        place = next;
-        keep();
-      },
-    },
+    place: framed ? { getItem: () => place ?? null, setItem: (next) => keep((place = next)) } : undefined,
   };
 
+  const take = (): IdToken | null => (given = token);
   const fetchWindow = async (): Promise<Inside> => {
-    const framed = settings.mode === "iframe";
     const module: unknown = await import(/* @vite-ignore */ server + (framed ? FRAMING : WINDOW));
-    if (isFraming(module)) {
-      const { element, inside } = module.createFrame(settings, host, token);
-      stage?.fill(element);
-      return inside.catch((error: unknown) => {
-        element.remove();
-        throw error;
-      });
-    }
     if (!isWindow(module)) throw new Error("This is not the chat window.");
-    const root = document.createElement("div");
-    root.className = "place";
-    stage?.fill(root);
-    return module.mount(root, settings, { ...host, place: undefined }, token);
+    return module.mount(stage?.fresh() ?? document.createElement("div"), settings, outside, take);
   };
   const load = (): Promise<Inside> => {
     loading ??= fetchWindow().then(
@@ -167,7 +152,7 @@ function start(script: HTMLScriptElement): WidgetApi {
     },
     identify(next) {
       token = next;
-      if (loading !== undefined) within((inside) => inside.identify(next));
+      if (loading !== undefined) within((inside) => (given === token ? undefined : inside.identify(take())));
     },
     on(type, fn) {
       const listener = { type, fn, on: true };
@@ -179,10 +164,8 @@ function start(script: HTMLScriptElement): WidgetApi {
   };
 }
 
-const has = (value: unknown, name: string): boolean =>
-  typeof value === "object" && value !== null && typeof Reflect.get(value, name) === "function";
-const isWindow = (value: unknown): value is WindowModule => has(value, "mount");
-const isFraming = (value: unknown): value is FramingModule => has(value, "createFrame");
+const isWindow = (value: unknown): value is WindowModule =>
+  typeof value === "object" && value !== null && "mount" in value && typeof value.mount === "function";
 
 const script = document.currentScript ?? document.querySelector('script[src$="/widget.js"]');
 // A page that has the script twice, or loads it again on each of its views, has one window.

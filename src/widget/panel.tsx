@@ -55,6 +55,8 @@ function Inside({ settings, place, outside }: Around): ReactNode {
   const client = useClient();
   const { conversation: id, begun } = useReadable(place);
   const { view, conversation } = useConversation(id);
+  // A page has a first heading of its own; the page in the frame has this one.
+  const Title = settings.mode === "iframe" ? "h1" : "h2";
   const [listed, setListed] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const focusBox = useCallback(() => {
@@ -95,9 +97,9 @@ function Inside({ settings, place, outside }: Around): ReactNode {
           expanded={listed}
           onClick={() => (listed ? leaveList() : setListed(true))}
         />
-        <h2 dir="auto" part="title">
+        <Title className="tw-title" dir="auto" part="title">
           {settings.title}
-        </h2>
+        </Title>
         <ConnectionDot />
         <IconButton icon="plus" label={texts.newConversation} onClick={startNew} />
         <IconButton icon="close" label={texts.close} onClick={() => outside.close()} />

@@ -9,8 +9,8 @@ import type { Words } from "./words.ts";
 const narrow = "(max-width: 639.98px), (max-height: 419.98px)";
 
 export type Stage = {
-  /** What the box holds: the window's place, or its frame. */
-  fill(content: HTMLElement): void;
+  /** An empty place in the box, instead of a former one. */
+  fresh(): HTMLElement;
   /** The content can be seen; until then the box says that it loads. */
   ready(): void;
   /** The content could not be had. `again`: tries once more. */
@@ -41,6 +41,7 @@ export function createStage(
   const badge = make("span", { class: "badge", part: "badge", "aria-hidden": "true" });
   const box = make("div", { class: "box", part: "panel", role: "dialog", "aria-label": title, tabindex: "-1" });
   const wait = make("div", { class: "wait", role: "status" });
+  let place = make("div", {});
   box.append(wait);
   layer.append(launch, box);
   root.append(layer);
@@ -92,7 +93,12 @@ export function createStage(
   label();
 
   return {
-    fill: (content) => box.append(content),
+    fresh() {
+      place.remove();
+      place = make("div", { class: "place" });
+      box.append(place);
+      return place;
+    },
     ready: () => wait.remove(),
     failed(again) {
       say(words.failed);

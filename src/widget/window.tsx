@@ -13,10 +13,10 @@ import { watch } from "./watch.ts";
 import own from "./window.css?inline";
 
 /** `place` is in a shadow root: nothing of the page's styles reaches it, and nothing of ours the page. */
-export function mount(place: HTMLElement, settings: Settings, outside: Outside, known: IdToken | null): Inside {
+export function mount(place: HTMLElement, settings: Settings, outside: Outside, take: () => IdToken | null): Inside {
   dress(place.getRootNode());
   loadMarkdown();
-  let token = known;
+  let token = take();
   const ask: Token = (asked) =>
     typeof token === "function" ? token(asked) : asked.fresh ? undefined : (token ?? undefined);
   const client = createClient({ url: settings.server, guest: true, name: "throughline-window", token: ask });

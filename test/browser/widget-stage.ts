@@ -23,42 +23,43 @@ head, head * { display: none !important; }
 body { transform: rotate(1deg) !important; filter: blur(1px) !important; }
 #war { position: fixed !important; inset: 0 !important; z-index: 2147483647 !important; background: #fffc !important; }`;
 
-export type HostPage = { readonly origin: string; close(): void };
+export type HostPage = {
+  readonly origin: string;
+  /** Serves a text, and says where. */
+  serve(type: "html" | "css" | "javascript", text: string, headers?: Readonly<Record<string, string>>): string;
+  close(): void;
+};
 
-const pageOf = (query: URLSearchParams): string =>
-  `<!doctype html><html lang="${query.get("lang") ?? "en"}" dir="${query.get("dir") ?? "ltr"}"><head>
-  <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
-  <title>Shop</title>${query.get("head") ?? ""}</head>
-  <body><main><h1>Shop</h1><button id="own" type="button">Own</button><p>Text</p></main></body></html>`;
-
-/** A page is made from its query: `?head=` what stands in its head, `?csp=` its policy. */
+/** Pages of a site. Nothing of them is in their addresses. */
 export async function serveHostPages(): Promise<HostPage> {
+  const served: { readonly text: string; readonly headers: Readonly<Record<string, string>> }[] = [];
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? "/", "http://localhost");
-    const files: Readonly<Record<string, readonly [type: string, text: string]>> = {
-      "/hostile.css": ["text/css", hostileCss],
-      "/early.js": ["text/javascript", url.searchParams.get("code") ?? ""],
-    };
-    const [type, text] = files[url.pathname] ?? ["text/html; charset=utf-8", pageOf(url.searchParams)];
-    response.setHeader("Content-Type", type);
-    const csp = url.searchParams.get("csp");
-    if (csp !== null && csp !== "") response.setHeader("Content-Security-Policy", csp);
-    response.end(text);
+    const { text, headers } = served[Number(request.url?.slice(1))] ?? { text: "", headers: {} };
+    response.writeHead(200, headers).end(text);
   });
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
-  // Another host name and another port: another site, as pages of customers are.
-  return { origin: `http://localhost:${(server.address() as AddressInfo).port}`, close: () => void server.close() };
+  return {
+    // Another host name and another port: another site, as pages of customers are.
+    origin: `http://localhost:${(server.address() as AddressInfo).port}`,
+    serve(type, text, headers = {}) {
+      served.push({ text, headers: { "Content-Type": `text/${type}; charset=utf-8`, ...headers } });
+      return `/${served.length - 1}`;
+    },
+    close: () => void server.close(),
+  };
 }
 
 export type HostOptions = {
   readonly mode?: Mode;
   /** Further attributes of the script's tag, `data-title="..."`. */
   readonly attributes?: string;
-  /** Before the script's tag. */
+  /** Scripts of the page before and after that tag; its policy lets them through. */
   readonly early?: string;
-  readonly after?: string;
+  readonly late?: string;
+  readonly style?: string;
+  /** Further elements of the head. */
+  readonly head?: string;
   readonly hostile?: boolean;
-  readonly csp?: string;
   readonly lang?: string;
   readonly dir?: string;
   readonly context?: BrowserContext;
@@ -80,6 +81,7 @@ export class Guest {
   readonly page: Page;
   readonly inner: Page | FrameLocator;
   readonly requests: string[] = [];
+  sockets = 0;
   readonly #problems: string[] = [];
   #expected = /^$/;
 
@@ -98,6 +100,7 @@ export class Guest {
       if (!own(request.url())) this.#note(`asked elsewhere: ${request.url()}`);
     });
     page.on("websocket", (socket) => {
+      this.sockets++;
       if (!own(socket.url())) this.#note(`connected elsewhere: ${socket.url()}`);
     });
   }
@@ -163,6 +166,10 @@ export class Guest {
       return root instanceof ShadowRoot && root.activeElement === area && document.hasFocus();
     });
   }
+  /** The class of what has the focus in the page's part of the window. */
+  focused(): Promise<string> {
+    return this.page.evaluate(() => document.activeElement?.shadowRoot?.activeElement?.className ?? "");
+  }
   /** What the page's own script hears, from now on. */
   async listen(): Promise<void> {
     await this.page.evaluate(() => {
@@ -209,13 +216,17 @@ export async function visitHost(stage: Stage, home: HostPage, wanted: HostOption
     expect(await context.cookies(), "cookies").toEqual([]);
   });
   const tag = `<script src="${server}/widget.js" data-mode="${mode}" ${wanted.attributes ?? ""}></script>`;
-  const styles = (wanted.hostile ?? true) ? '<link rel="stylesheet" href="/hostile.css">' : "";
-  const query = new URLSearchParams({
-    head: `${styles}${wanted.early ?? ""}${tag}${wanted.after ?? ""}`,
-    csp: wanted.csp ?? policyFor(server, mode),
-    lang,
-    dir,
-  });
-  await guest.page.goto(`${host.origin}/?${query}`);
+  const { early, late, style } = wanted;
+  const scriptOf = (code: string | undefined): string =>
+    code === undefined ? "" : `<script src="${host.serve("javascript", code)}"></script>`;
+  const sheets = [...((wanted.hostile ?? true) ? [hostileCss] : []), ...(style === undefined ? [] : [style])];
+  const links = sheets.map((css) => `<link rel="stylesheet" href="${host.serve("css", css)}">`).join("");
+  const own = early === undefined && late === undefined ? "script-src" : "script-src 'self'";
+  const page = `<!doctype html><html lang="${lang}" dir="${dir}"><head>
+    <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+    <title>Shop</title>${links}${scriptOf(early)}${tag}${scriptOf(late)}${wanted.head ?? ""}</head>
+    <body><main><h1>Shop</h1><button id="own" type="button">Own</button><p>Text</p></main></body></html>`;
+  const policy = policyFor(server, mode).replace("script-src", own);
+  await guest.page.goto(host.origin + host.serve("html", page, { "Content-Security-Policy": policy }));
   return guest;
 }
