@@ -49,7 +49,8 @@ export type WidgetApi = {
 
 /** The window, as the loader drives it. */
 export type Inside = {
-  show(): void;
+  /** `focus`: somebody has asked for it, and is about to write. */
+  show(focus: boolean): void;
   hide(): void;
   send(text: string): void;
   identify(token: IdToken | null): void;
@@ -80,7 +81,8 @@ export type WindowModule = {
 /** From the page to the frame. `identify`: there is a token to ask for, or no longer. */
 export type ToFrame =
   | { readonly type: "hello"; readonly settings: Settings; readonly known: boolean; readonly place: string | undefined }
-  | { readonly type: "show" | "hide" }
+  | { readonly type: "show"; readonly focus: boolean }
+  | { readonly type: "hide" }
   | { readonly type: "send"; readonly text: string }
   | { readonly type: "identify"; readonly known: boolean }
   | { readonly type: "token"; readonly ask: number; readonly token: string | undefined };

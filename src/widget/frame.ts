@@ -21,7 +21,8 @@ const settings = v.object({
 });
 const message = v.variant("type", [
   v.object({ type: v.literal("hello"), settings, known: v.boolean(), place: v.optional(v.string()) }),
-  v.object({ type: v.picklist(["show", "hide"]) }),
+  v.object({ type: v.literal("show"), focus: v.boolean() }),
+  v.object({ type: v.literal("hide") }),
   v.object({ type: v.literal("send"), text: v.string() }),
   v.object({ type: v.literal("identify"), known: v.boolean() }),
   v.object({ type: v.literal("token"), ask: v.number(), token: v.optional(v.string()) }),
@@ -104,7 +105,7 @@ function hear(said: Said): void {
     case "hello":
       return begin(said);
     case "show":
-      return inside?.show();
+      return inside?.show(said.focus);
     case "hide":
       return inside?.hide();
     case "send":

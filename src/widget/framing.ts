@@ -35,9 +35,9 @@ export function mount(
     }
   };
   const inside: Inside = {
-    show() {
-      element.focus({ preventScroll: true });
-      tell({ type: "show" });
+    show(focus) {
+      if (focus) element.focus({ preventScroll: true });
+      tell({ type: "show", focus });
     },
     hide: () => tell({ type: "hide" }),
     send: (text) => tell({ type: "send", text }),

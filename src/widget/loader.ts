@@ -97,7 +97,7 @@ function start(script: HTMLScriptElement): WidgetApi {
       (error: unknown) => {
         loading = undefined;
         tell({ type: "error", code: "unreachable" });
-        stage?.failed(() => within((inside) => (open ? inside.show() : undefined)));
+        stage?.failed(() => within((inside) => (open ? inside.show(true) : undefined)));
         throw error;
       },
     );
@@ -106,22 +106,22 @@ function start(script: HTMLScriptElement): WidgetApi {
   /** Does something in the window, now or when it is there. What cannot be done is told by then. */
   const within = (act: (inside: Inside) => void): void => void load().then(act, () => undefined);
 
-  const show = (on: boolean): void => {
+  const show = (on: boolean, focus = true): void => {
     if (on === open) return;
     open = on;
     keep();
-    stage?.show(on);
+    const focused = stage?.show(on, focus) === true;
     if (on) {
       setUnread("");
-      within((inside) => (open ? inside.show() : undefined));
-    } else if (loading !== undefined) within((inside) => inside.hide());
+      within((inside) => (open ? inside.show(focused) : undefined));
+    } else if (loading !== undefined) within((inside) => (open ? undefined : inside.hide()));
     tell({ type: on ? "open" : "close" });
   };
 
   const draw = (): void => {
     stage = createStage(settings, wordsFor(settings.language), { toggle: () => show(!open), close: () => show(false) });
     stage.badge(count());
-    if (kept.open ?? settings.open) show(true);
+    if (kept.open ?? settings.open) show(true, false);
     else if (kept.awake) within(() => undefined);
     addEventListener("storage", (event) => {
       // Another tab has read it.
@@ -152,6 +152,7 @@ function start(script: HTMLScriptElement): WidgetApi {
     },
     identify(next) {
       token = next;
+      if (next === null) setUnread("");
       if (loading !== undefined) within((inside) => (given === token ? undefined : inside.identify(take())));
     },
     on(type, fn) {

@@ -12,10 +12,13 @@ import type { Outside, Settings } from "./contract.ts";
 import type { PlaceKeeper } from "./place.ts";
 import { Recent } from "./recent.tsx";
 
+/** `quietly`: a page that loads with the window open keeps its focus. */
+export type Shown = "no" | "quietly" | "focused";
+
 type Around = {
   readonly settings: Settings;
   readonly place: PlaceKeeper;
-  readonly shown: Readable<boolean>;
+  readonly shown: Readable<Shown>;
   readonly outside: Outside;
 };
 
@@ -25,11 +28,11 @@ export function Panel(props: Around): ReactNode {
   const texts = useTexts(language, settings.greeting);
   const formats = useMemo(() => createFormats(language), [language]);
   const shown = useReadable(props.shown);
-  if (texts === undefined || !shown) return null;
+  if (texts === undefined || shown === "no") return null;
   return (
     <div className="tl tw" dir={directionOf(language)} lang={language} data-theme={settings.theme}>
       <UiProvider texts={texts} formats={formats}>
-        <Inside {...props} />
+        <Inside {...props} focus={shown === "focused"} />
       </UiProvider>
     </div>
   );
@@ -50,7 +53,7 @@ function useTexts(language: Language, greeting: string | undefined): Texts | und
   );
 }
 
-function Inside({ settings, place, outside }: Around): ReactNode {
+function Inside({ settings, place, outside, focus }: Around & { readonly focus: boolean }): ReactNode {
   const { texts, touch } = useUi();
   const client = useClient();
   const { conversation: id, begun } = useReadable(place);
@@ -73,8 +76,8 @@ function Inside({ settings, place, outside }: Around): ReactNode {
     leaveList();
   };
   useEffect(() => {
-    if (touch) root.current?.focus({ preventScroll: true });
-  }, [touch]);
+    if (touch && focus) root.current?.focus({ preventScroll: true });
+  }, [touch, focus]);
 
   return (
     <div
@@ -118,6 +121,7 @@ function Inside({ settings, place, outside }: Around): ReactNode {
           examples={settings.examples}
           model={settings.model}
           begun={begun}
+          focus={focus}
           signIn={() => client.signIn()}
           sent={() => outside.tell({ type: "message", conversation: id })}
         />

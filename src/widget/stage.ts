@@ -15,7 +15,8 @@ export type Stage = {
   ready(): void;
   /** The content could not be had. `again`: tries once more. */
   failed(again: () => void): void;
-  show(on: boolean): void;
+  /** `focus`: somebody has asked for it. Returns whether it has the focus now. */
+  show(on: boolean, focus: boolean): boolean;
   badge(count: number): void;
   /** Whether somebody may be looking at the panel. */
   isSeen(): boolean;
@@ -114,8 +115,7 @@ export function createStage(
       wait.append(row);
       if (open) box.focus();
     },
-    show(on) {
-      if (on === open) return;
+    show(on, focus) {
       open = on;
       if (on) before = document.activeElement;
       layer.toggleAttribute("data-open", on);
@@ -123,14 +123,17 @@ export function createStage(
       fit();
       if (on) {
         toTop(layer);
-        box.focus({ preventScroll: true });
-        return;
+        // With the page behind out of reach there is no other place for it.
+        const takes = focus || media.matches;
+        if (takes) box.focus({ preventScroll: true });
+        return takes;
       }
       // Where somebody has gone on elsewhere, the focus is theirs.
       const now = document.activeElement;
-      if (now !== null && now !== host && now !== document.body) return;
+      if (now !== null && now !== host && now !== document.body) return false;
       const back = before instanceof HTMLElement && before !== host && before !== document.body && before.isConnected;
       (back && before instanceof HTMLElement ? before : launch).focus({ preventScroll: true });
+      return false;
     },
     badge(next) {
       count = next;

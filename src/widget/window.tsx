@@ -7,7 +7,7 @@ import markdown from "../ui/markdown/markdown.css?inline";
 import tokens from "../ui/tokens.css?inline";
 import type { IdToken, Inside, Outside, PlaceStore, Settings } from "./contract.ts";
 import { loadMarkdown } from "./late-markdown.tsx";
-import { Panel } from "./panel.tsx";
+import { Panel, type Shown } from "./panel.tsx";
 import { keepPlace } from "./place.ts";
 import { watch } from "./watch.ts";
 import own from "./window.css?inline";
@@ -21,7 +21,7 @@ export function mount(place: HTMLElement, settings: Settings, outside: Outside, 
     typeof token === "function" ? token(asked) : asked.fresh ? undefined : (token ?? undefined);
   const client = createClient({ url: settings.server, guest: true, name: "throughline-window", token: ask });
   const here = keepPlace(client, outside.place ?? ownPlace(settings.server));
-  const shown = createCell(false);
+  const shown = createCell<Shown>("no");
   watch(client, here, outside);
   createRoot(place).render(
     <ThroughlineProvider client={client}>
@@ -34,8 +34,8 @@ export function mount(place: HTMLElement, settings: Settings, outside: Outside, 
     client.signIn();
   };
   return {
-    show: () => shown.set(true),
-    hide: () => shown.set(false),
+    show: (focus) => shown.set(focus ? "focused" : "quietly"),
+    hide: () => shown.set("no"),
     send(text) {
       const { conversation } = here.getSnapshot();
       client.conversation(conversation).send(text);

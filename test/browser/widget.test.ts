@@ -78,6 +78,11 @@ test("CW3 the focus goes back to where it was, also to a button of the page", as
   await soon(() => guest.boxHasFocus()).toBe(true);
   await page.keyboard.press("Escape");
   await soon(() => page.evaluate(() => document.activeElement?.id)).toBe("own");
+  await page.keyboard.press("Enter");
+  await soon(() => guest.boxHasFocus()).toBe(true);
+  await page.reload();
+  await guest.online();
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("BODY");
 });
 
 test("CW5 the list leads back to an older conversation, a new one begins empty", async () => {
