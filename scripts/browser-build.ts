@@ -13,7 +13,7 @@ export const alias = {
 };
 
 /** What the chat window is made for: style sheets of mid-2024, which are not rewritten. */
-export const windowStyles = ["chrome123", "firefox120", "safari17.5"];
+export const windowStyles = ["chrome123", "firefox128", "safari18"];
 
 /** In the chat window the Markdown comes after the panel, in a chunk of its own. */
 export function lateMarkdown(): Plugin {

@@ -19,7 +19,7 @@ export function readSettings(attribute: (name: string) => string | null, around:
   return {
     server: (text("server") ?? new URL(".", around.src).href).replace(/\/+$/, ""),
     mode: text("mode") === "iframe" ? "iframe" : "shadow",
-    side: /start|left/.test(text("position") ?? "") ? "start" : "end",
+    side: text("position") === "start" ? "start" : "end",
     language,
     theme: theme === "light" || theme === "dark" ? theme : "system",
     color: text("color"),

@@ -52,7 +52,7 @@ export function createStage(
 
   let open = false;
   let count = 0;
-  let before: Element | null = null;
+  let before: HTMLElement | undefined;
   let undo: (() => void) | undefined;
   const media = matchMedia(narrow);
 
@@ -117,7 +117,8 @@ export function createStage(
     },
     show(on, focus) {
       open = on;
-      if (on) before = document.activeElement;
+      const now = document.activeElement;
+      if (on) before = now instanceof HTMLElement ? now : undefined;
       layer.toggleAttribute("data-open", on);
       label();
       fit();
@@ -129,10 +130,9 @@ export function createStage(
         return takes;
       }
       // Where somebody has gone on elsewhere, the focus is theirs.
-      const now = document.activeElement;
       if (now !== null && now !== host && now !== document.body) return false;
-      const back = before instanceof HTMLElement && before !== host && before !== document.body && before.isConnected;
-      (back && before instanceof HTMLElement ? before : launch).focus({ preventScroll: true });
+      const back = before?.isConnected === true && before !== host && before !== document.body ? before : launch;
+      back.focus({ preventScroll: true });
       return false;
     },
     badge(next) {
@@ -167,11 +167,12 @@ function coverPage(box: HTMLElement): () => void {
   documentElement.style.setProperty("overflow", "hidden", "important");
   const view = window.visualViewport;
   const put = (px: Readonly<Record<string, number>>): void => {
-    for (const name in px) if (Object.hasOwn(px, name)) box.style.setProperty(name, `${px[name]}px`);
+    for (const name in px) if (Object.hasOwn(px, name)) box.style.setProperty(name, `${px[name]}px`, "important");
   };
   const measure = (): void => {
     if (view === null || view.scale !== 1) return;
-    put({ height: view.height, width: view.width, top: view.offsetTop, left: view.offsetLeft });
+    const { width, height, offsetLeft: left, offsetTop: top } = view;
+    put({ width, height, left, top });
   };
   measure();
   view?.addEventListener("resize", measure);

@@ -229,6 +229,49 @@ test("CW10 WI05 changed prototypes and sockets do not crash the loader, and do n
   await plain.panel.waitFor();
 });
 
+test("CW10 a flood of calls and rubbish leaves the window as it was", async () => {
+  const guest = await visitHost(stage, home, { mode: "iframe" });
+  await guest.launch.waitFor();
+  await guest.page.evaluate(() => {
+    const api = window.Throughline;
+    if (api === undefined) throw new Error("no API");
+    // Odd on purpose: 999 times open, 998 times closed.
+    for (let i = 0; i < 1999; i++) api.toggle();
+    for (const wrong of [undefined, 5, {}, [], " "]) api.send(wrong as string);
+    for (let i = 0; i < 500; i++) api.on("open", () => undefined)();
+  });
+  await guest.online();
+  await guest.page.evaluate((origin) => {
+    const frame = document.querySelector("throughline-chat")?.shadowRoot?.querySelector("iframe")?.contentWindow;
+    const forms = [
+      { type: "hello" },
+      { type: "token", ask: 1, token: "forged" },
+      { type: "send" },
+      { type: "__proto__" },
+    ];
+    const rubbish = [null, 1, "x", [], ...forms, { type: "show", focus: "yes" }, { type: "identify", known: 1 }];
+    for (let i = 0; i < 100; i++) for (const one of rubbish) frame?.postMessage(one, origin);
+  }, stage.proxy.url);
+  await guest.send(quick(317));
+  await guest.done(1);
+  expect(guest.sockets).toBe(1);
+  expect(await guest.own.count()).toBe(1);
+});
+
+test("CW14 a server's address that is none is told, and runs nothing", async () => {
+  const wrong = [
+    ["no address", "shadow"],
+    ["javascript:alert(1)", "iframe"],
+  ] as const;
+  for (const [server, mode] of wrong) {
+    const guest = await visitHost(stage, home, { mode, attributes: `data-server="${server}"` });
+    guest.expectTrouble(/Content Security Policy|asked elsewhere: javascript:/);
+    guest.page.on("dialog", (dialog) => expect.unreachable(dialog.message()));
+    await guest.launch.click();
+    await guest.page.getByText("The chat cannot be loaded right now.").waitFor();
+  }
+});
+
 test("CW10 keys typed in the window are not the page's", async () => {
   const code = `window.pressed = []; for (const type of ["keydown", "keypress", "keyup"])
     document.addEventListener(type, ({ key }) => pressed.push(key));`;

@@ -110,7 +110,13 @@ test("CW13 the looks themselves find what is planted, in the shadow and in the f
 
 for (const mode of modes) {
   test(`CW4 ${mode}: on a phone it has the whole screen, the page behind is inert and does not scroll`, async () => {
-    const guest = await visitHost(stage, home, { mode, device: "phone", hostile: false, attributes: "data-open" });
+    const guest = await visitHost(stage, home, {
+      mode,
+      device: "phone",
+      hostile: false,
+      attributes: "data-open",
+      style: "throughline-chat::part(panel) { max-block-size: none; inline-size: 480px; block-size: 90px; }",
+    });
     const { page } = guest;
     const behind = (): Promise<unknown> =>
       page.evaluate(() => [document.body.inert, getComputedStyle(document.documentElement).overflowY]);
@@ -121,7 +127,7 @@ for (const mode of modes) {
     expect(await behind()).toEqual([true, "hidden"]);
     await page.setViewportSize({ width: 800, height: 740 });
     await soon(behind).toEqual([false, "visible"]);
-    expect(await guest.panel.boundingBox()).toMatchObject({ width: 400 });
+    expect(await guest.panel.boundingBox()).toMatchObject({ width: 480, height: 90 });
     await page.setViewportSize({ width: 360, height: 740 });
     await soon(behind).toEqual([true, "hidden"]);
     await guest.button("Close").click();

@@ -37,7 +37,7 @@ describe("attributes", () => {
       read({
         "data-server": "https://other.example/",
         "data-mode": "iframe",
-        "data-position": "bottom-start",
+        "data-position": "start",
         "data-language": "ar",
         "data-theme": "dark",
         "data-color": " #0a5 ",
