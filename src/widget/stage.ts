@@ -36,7 +36,6 @@ export function createStage(
   tint(host, settings.color);
 
   const layer = make("div", { class: "layer", "data-side": side, "data-theme": theme, lang: settings.language });
-  layer.dir = getComputedStyle(document.documentElement).direction;
   const launch = make("button", { class: "launch", part: "button", type: "button", "aria-haspopup": "dialog" });
   launch.append(drawing("M4 4h12v9H9l-4 3v-3H4z"), drawing("m5 8 5 5 5-5"));
   const badge = make("span", { class: "badge", part: "badge", "aria-hidden": "true" });
@@ -63,6 +62,7 @@ export function createStage(
     launch.setAttribute("aria-expanded", `${open}`);
   };
   const fit = (): void => {
+    layer.dir = getComputedStyle(document.documentElement).direction;
     const full = open && media.matches;
     layer.toggleAttribute("data-full", full);
     if (full) box.setAttribute("aria-modal", "true");
@@ -92,6 +92,7 @@ export function createStage(
   layer.addEventListener("keyup", keep);
   say(words.loading);
   label();
+  fit();
 
   return {
     fresh() {
