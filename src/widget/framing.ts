@@ -14,6 +14,7 @@ export function mount(
   const element = document.createElement("iframe");
   const { origin } = new URL(settings.server);
   let token: IdToken | null = null;
+  let shown = false;
   element.className = "frame";
   element.title = settings.title;
   // No more than a chat needs. Its own origin, for its own storage; never that of this page.
@@ -36,10 +37,14 @@ export function mount(
   };
   const inside: Inside = {
     show(focus) {
+      shown = true;
       if (focus) element.focus({ preventScroll: true });
       tell({ type: "show", focus });
     },
-    hide: () => tell({ type: "hide" }),
+    hide() {
+      shown = false;
+      tell({ type: "hide" });
+    },
     send: (text) => tell({ type: "send", text }),
     identify(next) {
       token = next;
@@ -56,6 +61,8 @@ export function mount(
       if (typeof data !== "object" || data === null || !("type" in data)) return;
       if (data.type === "mounted") {
         clearTimeout(timer);
+        // Again: something has moved the frame, and it began anew.
+        if (shown) tell({ type: "show", focus: false });
         resolve(inside);
       } else if (data.type === "close") outside.close();
       else if (data.type === "awake" && "on" in data) outside.awake(data.on === true);

@@ -35,12 +35,12 @@ export function createStage(
   const { side, theme, title } = settings;
   tint(host, settings.color);
 
-  const layer = make("div", { class: "layer", "data-side": side, "data-theme": theme, lang: settings.language });
+  const layer = make("div", { class: "layer", "data-side": side, "data-theme": theme, lang: words.lang });
   const launch = make("button", { class: "launch", part: "button", type: "button", "aria-haspopup": "dialog" });
   launch.append(drawing("M4 4h12v9H9l-4 3v-3H4z"), drawing("m5 8 5 5 5-5"));
   const badge = make("span", { class: "badge", part: "badge", "aria-hidden": "true" });
   const box = make("div", { class: "box", part: "panel", role: "dialog", "aria-label": title, tabindex: "-1" });
-  const wait = make("div", { class: "wait", role: "status" });
+  const wait = make("div", { class: "wait", role: "status", dir: "auto" });
   let place = make("div", {});
   box.append(wait);
   layer.append(launch, box);
@@ -124,6 +124,8 @@ export function createStage(
       label();
       fit();
       if (on) {
+        // Taken away by something that has replaced the whole page.
+        if (!host.isConnected) document.documentElement.append(host);
         toTop(layer);
         // With the page behind out of reach there is no other place for it.
         const takes = focus || media.matches;

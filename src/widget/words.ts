@@ -1,6 +1,7 @@
 // Owns the few words that stand on the host page before the window is there. The window's own are in ui/texts.ts.
 
 export type Words = {
+  readonly lang: string;
   readonly title: string;
   readonly open: string;
   readonly close: string;
@@ -11,6 +12,7 @@ export type Words = {
 };
 
 const english: Words = {
+  lang: "en",
   title: "Chat",
   open: "Open chat",
   close: "Close chat",
@@ -23,6 +25,7 @@ const english: Words = {
 const words: Readonly<Record<string, Words>> = {
   en: english,
   de: {
+    lang: "de",
     title: "Chat",
     open: "Chat öffnen",
     close: "Chat schließen",
@@ -32,6 +35,7 @@ const words: Readonly<Record<string, Words>> = {
     again: "Noch einmal versuchen",
   },
   ar: {
+    lang: "ar",
     title: "محادثة",
     open: "فتح المحادثة",
     close: "إغلاق المحادثة",

@@ -189,6 +189,47 @@ test("CW9 CW14 WI01 a page that is not listed gets no socket and no frame; nor d
   expect(await plain.inner.locator('.tl-dot[data-state="online"]').count()).toBe(0);
 });
 
+test("CW3 CW7 in both modes: copying, choosing a reaction and leaving the choice work as in the app", async () => {
+  for (const mode of modes) {
+    const guest = await visitHost(stage, home, { mode });
+    await guest.open();
+    await guest.send(quick(318));
+    await guest.done(1);
+    await guest.replies.last().getByRole("button", { name: "Copy", exact: true }).click();
+    await guest.inner.locator(".tl-hidden[role=status]").getByText("Copied").waitFor({ state: "attached" });
+    const react = guest.replies.last().getByRole("button", { name: "React", exact: true });
+    await react.focus();
+    await guest.page.keyboard.press("Enter");
+    await guest.inner.locator(".tl-choice").waitFor();
+    await guest.page.keyboard.press("Escape");
+    await soon(() => guest.inner.locator(".tl-choice").count()).toBe(0);
+    const focused = (button: Element): boolean => (button.getRootNode() as ShadowRoot).activeElement === button;
+    expect(await react.evaluate(focused)).toBe(true);
+    expect(await guest.panel.isVisible()).toBe(true);
+  }
+});
+
+test("CW1 a page that replaces all of itself gets the window back when it asks for it", async () => {
+  for (const mode of modes) {
+    const guest = await visitHost(stage, home, { mode, hostile: false });
+    await guest.open();
+    await guest.send(quick(319));
+    await guest.done(1);
+    // The frame begins anew, and is spoken to before it is there.
+    guest.expectTrouble(/Failed to execute 'postMessage'/);
+    await guest.page.evaluate(() => {
+      document.documentElement.replaceChildren(document.createElement("head"), document.createElement("body"));
+      window.Throughline?.close();
+      window.Throughline?.open();
+    });
+    await guest.online();
+    await soon(() => guest.launch.isVisible()).toBe(true);
+    // In a frame without storage the guest is a new one, and in the same window all the same.
+    if (mode === "shadow") expect(await guest.own.count()).toBe(1);
+    else await guest.inner.locator(".tw").waitFor();
+  }
+});
+
 test("CW9 the page hears its own frame only", async () => {
   const guest = await visitHost(stage, home, { mode: "iframe" });
   await guest.open();
