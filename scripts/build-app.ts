@@ -48,9 +48,9 @@ function movePages(pages: Readonly<Record<string, string>>): void {
   for (const from of Object.keys(pages)) rmSync(join(out, dirname(from)), { recursive: true, force: true });
 }
 
-/** Builds the chat window with its frame, apart from the app: pages of other origins load it. Returns the paths of its chunks. */
-async function buildWindow(): Promise<{ WINDOW: string; FRAMING: string }> {
-  const [entry, framing] = [join(source, "widget/window.tsx"), join(source, "widget/framing.ts")];
+/** Builds the chat window with its frame, apart from the app: pages of other origins load it. */
+async function buildWindow(): Promise<void> {
+  const entries = [join(source, "widget/window.tsx"), join(source, "widget/framing.ts")];
   const result = await build({
     ...common,
     plugins: [lateMarkdown()],
@@ -63,19 +63,18 @@ async function buildWindow(): Promise<{ WINDOW: string; FRAMING: string }> {
       // What preloads asks the page's own origin, which is not ours.
       modulePreload: false,
       rolldownOptions: {
-        input: [entry, framing, ...Object.keys(widgetPages).map((name) => join(source, name))],
+        input: [...entries, ...Object.keys(widgetPages).map((name) => join(source, name))],
         preserveEntrySignatures: "allow-extension",
         output: { entryFileNames: "assets/[name]-[hash].js" },
       },
     },
   });
   movePages(widgetPages);
-  const pathOf = (id: string): string => {
-    const chunk = outputOf(result).find((part) => part.type === "chunk" && part.facadeModuleId === id);
-    if (chunk === undefined) throw new Error(`${id} was not built.`);
-    return `/${chunk.fileName}`;
-  };
-  return { WINDOW: pathOf(entry), FRAMING: pathOf(framing) };
+  // Under names that last: pages that were open while the server got a newer build find its chunks by them.
+  for (const part of outputOf(result)) {
+    if (part.type !== "chunk" || !entries.includes(part.facadeModuleId ?? "")) continue;
+    writeFileSync(join(out, `widget-${part.name}.js`), `export * from "./${part.fileName}";\n`);
+  }
 }
 
 /** Builds one script that stands alone under a name of its own. `constants` are put into it. */
@@ -111,7 +110,8 @@ async function buildApp(): Promise<void> {
     .filter((path) => /\.(js|css)$/.test(path))
     .filter((path) => !/katex|highlight/i.test(path));
   const version = createHash("sha256").update(shell.join()).digest("hex").slice(0, 12);
-  await buildScript("widget/loader.ts", "widget.js", await buildWindow());
+  await buildWindow();
+  await buildScript("widget/loader.ts", "widget.js", {});
   // The last one: what is stale is told by its time.
   await buildScript("app/service-worker.ts", "service-worker.js", { SHELL: shell, VERSION: version });
 }

@@ -136,10 +136,15 @@ function pageHeaders(path: string, options: AssetOptions): Record<string, string
   return {
     "Content-Security-Policy": policy.join("; "),
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-    ...(path === "/frame" ? { "Cross-Origin-Resource-Policy": "cross-origin" } : framedByNobody),
+    ...(path === "/frame" ? framedByOthers : framedByNobody),
   };
 }
 
+/** Also by pages that isolate themselves. */
+const framedByOthers = {
+  "Cross-Origin-Embedder-Policy": "require-corp",
+  "Cross-Origin-Resource-Policy": "cross-origin",
+};
 const framedByNobody = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin" };
 
 const frameAncestors = (origins: AssetOptions["frameAncestors"]): string =>

@@ -5,9 +5,6 @@ import { readSettings } from "./settings.ts";
 import { createStage, type Stage } from "./stage.ts";
 import { wordsFor } from "./words.ts";
 
-/** The paths of the chunks. Put in by the build. */
-declare const WINDOW: string;
-declare const FRAMING: string;
 /** What the server says of itself: which model answers. Put in by the server, as one URI component. */
 const facts = "throughline-facts";
 
@@ -84,7 +81,9 @@ function start(script: HTMLScriptElement): WidgetApi {
 
   const take = (): IdToken | null => (given = token);
   const fetchWindow = async (): Promise<Inside> => {
-    const module: unknown = await import(/* @vite-ignore */ server + (framed ? FRAMING : WINDOW));
+    // A name that lasts: this page may have been open while the server got a newer build.
+    const path = framed ? "/widget-framing.js" : "/widget-window.js";
+    const module: unknown = await import(/* @vite-ignore */ server + path);
     if (!isWindow(module)) throw new Error("This is not the chat window.");
     return module.mount(stage?.fresh() ?? document.createElement("div"), settings, outside, take);
   };

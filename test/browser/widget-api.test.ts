@@ -230,8 +230,9 @@ test("CW1 a page that replaces all of itself gets the window back when it asks f
   }
 });
 
-test("CW9 the page hears its own frame only", async () => {
-  const guest = await visitHost(stage, home, { mode: "iframe" });
+test("CW9 the page hears its own frame only, also a page that isolates itself", async () => {
+  const headers = { "Cross-Origin-Embedder-Policy": "require-corp", "Cross-Origin-Opener-Policy": "same-origin" };
+  const guest = await visitHost(stage, home, { mode: "iframe", headers });
   await guest.open();
   await guest.page.evaluate(
     () =>

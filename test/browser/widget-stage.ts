@@ -59,6 +59,7 @@ export type HostOptions = {
   readonly style?: string;
   /** Further elements of the head. */
   readonly head?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly hostile?: boolean;
   readonly lang?: string;
   readonly dir?: string;
@@ -227,6 +228,8 @@ export async function visitHost(stage: Stage, home: HostPage, wanted: HostOption
     <title>Shop</title>${links}${scriptOf(early)}${tag}${scriptOf(late)}${wanted.head ?? ""}</head>
     <body><main><h1>Shop</h1><button id="own" type="button">Own</button><p>Text</p></main></body></html>`;
   const policy = policyFor(server, mode).replace("script-src", own);
-  await guest.page.goto(host.origin + host.serve("html", page, { "Content-Security-Policy": policy }));
+  await guest.page.goto(
+    host.origin + host.serve("html", page, { "Content-Security-Policy": policy, ...wanted.headers }),
+  );
   return guest;
 }
