@@ -6,13 +6,16 @@ import type { PlaceKeeper } from "./place.ts";
 export function watch(client: Client, place: PlaceKeeper, outside: Outside): void {
   watchReplies(client, place, outside);
   watchPending(client, place, outside);
-  let said = "";
+  let [said, kind] = ["", ""];
   client.connection.subscribe(() => {
     const state = client.connection.getSnapshot();
     const refused = state.kind === "reconnecting" && state.blocked === true;
     const code = state.kind === "signed-out" ? "unauthorized" : state.kind === "stopped" || refused ? "forbidden" : "";
-    if (code !== said && code !== "") outside.tell({ type: "error", code });
-    if (state.kind === "online" || code !== "") said = code;
+    // Each time that somebody has asked to come in again; of what goes on by itself once.
+    const isNews = code === "unauthorized" ? kind !== state.kind : code !== said;
+    if (code !== "" && isNews) outside.tell({ type: "error", code });
+    kind = state.kind;
+    if (kind === "online" || code !== "") said = code;
   });
 }
 

@@ -14,11 +14,10 @@ afterAll(async () => {
   stranger.close();
   await keys.close();
 });
-const stage = useStage({
-  ALLOWED_ORIGINS: home.origin,
-  AUTH: `guest,oidc:${issuer}#${audience}`,
-  AUTH_JWKS_URL: `${keys.url}/jwks`,
-});
+const settings = { ALLOWED_ORIGINS: home.origin, AUTH_JWKS_URL: `${keys.url}/jwks` };
+const stage = useStage({ ...settings, AUTH: `guest,oidc:${issuer}#${audience}` });
+/** Lets no guests in. */
+const closed = useStage({ ...settings, AUTH: `oidc:${issuer}#${audience}` });
 
 const quick = (seed: number): string => `{{prose chars=80 seed=${seed}}}`;
 const slow = (seed: number, chars: number): string => `{{prose chars=${chars} piece=10 rate=60 seed=${seed}}}`;
@@ -145,6 +144,31 @@ async function identifyAndLeave(mode: Mode): Promise<void> {
   await guest.online();
   expect(await guest.own.count()).toBe(0);
 }
+
+test("CW12 WI04 a token that is refused makes nobody: a guest where guests are let in", async () => {
+  const guest = await visitHost(stage, home, {
+    late: `document.addEventListener("DOMContentLoaded", () => Throughline.identify("not.a.token"));`,
+  });
+  await guest.open();
+  const kept = await guest.page.evaluate(
+    () => Object.entries(localStorage).find(([key]) => key.endsWith("/session"))?.[1],
+  );
+  expect(JSON.parse(kept ?? "null")).toMatchObject({ user: { guest: true } });
+});
+
+test("CW7 CW12 WI04 elsewhere the page is told, each time that somebody asks to come in; what was written is kept", async () => {
+  const guest = await visitHost(closed, home);
+  await guest.listen();
+  await guest.launch.click();
+  const told = async (): Promise<number> => (await guest.heard()).filter(({ code }) => code === "unauthorized").length;
+  await soon(told).toBe(1);
+  await guest.box.fill("written before");
+  await guest.button("Sign in").click();
+  await soon(told).toBe(2);
+  await guest.page.evaluate((token) => window.Throughline?.identify(token), await tokenOf("dora"));
+  await guest.online();
+  expect(await guest.box.inputValue()).toBe("written before");
+});
 
 test("CW12 a guest who is identified stays where they are", async () => {
   const guest = await visitHost(stage, home);
