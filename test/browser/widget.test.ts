@@ -76,6 +76,13 @@ test("CW3 the focus goes back to where it was, also to a button of the page", as
   await page.locator("#own").focus();
   await page.keyboard.press("Enter");
   await soon(() => guest.boxHasFocus()).toBe(true);
+  // Wherever in the panel the focus is, Esc stops the reply first.
+  await guest.send(slow(304, 6000));
+  await guest.seen(20);
+  await guest.button("New conversation").focus();
+  await page.keyboard.press("Escape");
+  await guest.done(1);
+  expect(await guest.replies.last().getAttribute("data-status")).toBe("stopped");
   await page.keyboard.press("Escape");
   await soon(() => page.evaluate(() => document.activeElement?.id)).toBe("own");
   await page.keyboard.press("Enter");
