@@ -21,9 +21,10 @@ export type Settings = {
 };
 
 /** An ID token, or what gets one; `fresh`: the last one was refused or is about to end. */
-export type IdToken =
-  | string
-  | ((asked: { readonly fresh: boolean }) => Promise<string | undefined> | string | undefined);
+type IdToken = string | ((asked: { readonly fresh: boolean }) => Promise<string | undefined> | string | undefined);
+
+/** null: nobody is signed in; undefined: the page has said nothing. */
+export type Identity = IdToken | null | undefined;
 
 /** What a page is told. No text of a conversation is in it. */
 export type WidgetEvent =
@@ -63,24 +64,24 @@ export type Outside = {
   /** A reply is being made, or something is not delivered: the next page should load the window too. */
   awake(on: boolean): void;
   /** Keeps which conversation is shown, for a frame that the browser gives no storage. */
-  readonly place?: PlaceStore | undefined;
+  readonly place: PlaceStore;
 };
 
 export type PlaceStore = { getItem(): string | null; setItem(place: string): void };
 
 /** A chunk that the loader fetches at the first opening: the window, or what holds it in a frame. Rejects where there is none to be had. */
 export type WindowModule = {
-  mount(
-    place: HTMLElement,
-    settings: Settings,
-    outside: Outside,
-    token: () => IdToken | null,
-  ): Inside | Promise<Inside>;
+  mount(place: HTMLElement, settings: Settings, outside: Outside, token: () => Identity): Inside | Promise<Inside>;
 };
 
 /** From the page to the frame. `identify`: there is a token to ask for, or no longer. */
 export type ToFrame =
-  | { readonly type: "hello"; readonly settings: Settings; readonly known: boolean; readonly place: string | undefined }
+  | {
+      readonly type: "hello";
+      readonly settings: Settings;
+      readonly known: boolean | undefined;
+      readonly place: string | undefined;
+    }
   | { readonly type: "show"; readonly focus: boolean }
   | { readonly type: "hide" }
   | { readonly type: "send"; readonly text: string }

@@ -1,7 +1,7 @@
 // Owns `/frame`, the page around the window in a frame: it speaks with its parent only, only where the server lists it, and only by
 // messages of exact origin (WI03, WI05). A token comes by message and stays in memory.
 import * as v from "valibot";
-import type { Inside, Outside, PlaceStore, ToHost } from "./contract.ts";
+import type { Identity, Inside, Outside, PlaceStore, ToHost } from "./contract.ts";
 import { tint } from "./tint.ts";
 import { mount } from "./window.tsx";
 
@@ -20,7 +20,7 @@ const settings = v.object({
   open: v.boolean(),
 });
 const message = v.variant("type", [
-  v.object({ type: v.literal("hello"), settings, known: v.boolean(), place: v.optional(v.string()) }),
+  v.object({ type: v.literal("hello"), settings, known: v.optional(v.boolean()), place: v.optional(v.string()) }),
   v.object({ type: v.literal("show"), focus: v.boolean() }),
   v.object({ type: v.literal("hide") }),
   v.object({ type: v.literal("send"), text: v.string() }),
@@ -58,22 +58,14 @@ const askToken = ({ fresh }: { readonly fresh: boolean }): Promise<string | unde
     say({ type: "ask", ask, fresh });
   });
 /** A function of its own each time: another person may have come. */
-const tokenOf = (known: boolean): typeof askToken | null => (known ? (asked) => askToken(asked) : null);
+const tokenOf = (known: boolean | undefined): Identity =>
+  known === true ? (asked) => askToken(asked) : known === false ? null : undefined;
 
 const outside: Omit<Outside, "place"> = {
   close: () => say({ type: "close" }),
   tell: (event) => say({ type: "event", event }),
   awake: (on) => say({ type: "awake", on }),
 };
-
-/** Private windows, and browsers that block third-party data, give a frame of another site none. */
-function hasStorage(): boolean {
-  try {
-    return typeof localStorage === "object";
-  } catch {
-    return false;
-  }
-}
 
 function begin(said: Extract<Said, { type: "hello" }>): void {
   const place = document.querySelector("#window")?.attachShadow({ mode: "open" });
@@ -96,7 +88,7 @@ function begin(said: Extract<Said, { type: "hello" }>): void {
     getItem: () => said.place ?? null,
     setItem: (next) => say({ type: "place", place: next }),
   };
-  inside = mount(root, own, { ...outside, place: hasStorage() ? undefined : store }, () => tokenOf(said.known));
+  inside = mount(root, own, { ...outside, place: store }, () => tokenOf(said.known));
   say({ type: "mounted" });
 }
 
@@ -111,7 +103,7 @@ function hear(said: Said): void {
     case "send":
       return inside?.send(said.text);
     case "identify":
-      return inside?.identify(tokenOf(said.known));
+      return inside?.identify(tokenOf(said.known) ?? null);
     case "token":
       waiting.get(said.ask)?.(said.token);
       return void waiting.delete(said.ask);

@@ -1,19 +1,14 @@
 // Owns the page's side of the window in a frame: the frame element, and messages of exact origin, both ways (WI03, WI05). A chunk of
 // its own, fetched in this mode only.
-import type { IdToken, Inside, Outside, Settings, ToFrame, WidgetEvent } from "./contract.ts";
+import type { Identity, Inside, Outside, Settings, ToFrame, WidgetEvent } from "./contract.ts";
 
 /** How long (ms) a frame may take to load, and then to answer. One that its server does not let in here never does. */
 const patience = { load: 30_000, answer: 4000 };
 
-export function mount(
-  place: HTMLElement,
-  settings: Settings,
-  outside: Outside,
-  take: () => IdToken | null,
-): Promise<Inside> {
+export function mount(place: HTMLElement, settings: Settings, outside: Outside, take: () => Identity): Promise<Inside> {
   const element = document.createElement("iframe");
   const { origin } = new URL(settings.server);
-  let token: IdToken | null = null;
+  let token: Identity;
   let shown = false;
   element.className = "frame";
   element.title = settings.title;
@@ -67,7 +62,7 @@ export function mount(
       } else if (data.type === "close") outside.close();
       else if (data.type === "awake" && "on" in data) outside.awake(data.on === true);
       else if (data.type === "place" && "place" in data && typeof data.place === "string")
-        outside.place?.setItem(data.place);
+        outside.place.setItem(data.place);
       else if (data.type === "event" && "event" in data && isEvent(data.event)) outside.tell(data.event);
       else if (data.type === "ask" && "ask" in data && typeof data.ask === "number") {
         answer(data.ask, "fresh" in data && data.fresh === true).catch(() => undefined);
@@ -78,7 +73,12 @@ export function mount(
       clearTimeout(timer);
       timer = setTimeout(giveUp, patience.answer);
       token = take();
-      tell({ type: "hello", settings, known: token !== null, place: outside.place?.getItem() ?? undefined });
+      tell({
+        type: "hello",
+        settings,
+        known: token === undefined ? undefined : token !== null,
+        place: outside.place.getItem() ?? undefined,
+      });
     });
     place.append(element);
   });

@@ -1,5 +1,5 @@
 // Owns `/widget.js`, the one script that a page takes: the button, `window.Throughline`, and fetching the rest when it is wanted.
-import type { IdToken, Inside, Outside, WidgetApi, WidgetEvent, WindowModule } from "./contract.ts";
+import type { Identity, Inside, Outside, WidgetApi, WidgetEvent, WindowModule } from "./contract.ts";
 import { readMemory, textIn, writeMemory } from "./memory.ts";
 import { readSettings } from "./settings.ts";
 import { createStage, type Stage } from "./stage.ts";
@@ -33,9 +33,9 @@ function start(script: HTMLScriptElement): WidgetApi {
   let open = false;
   let awake = false;
   let ready = false;
-  let token: IdToken | null = null;
+  let token: Identity;
   /** The one that the window has. */
-  let given: IdToken | null = null;
+  let given: Identity;
   let loading: Promise<Inside> | undefined;
   let stage: Stage | undefined;
   let listeners: { readonly listener: Listener; readonly next: typeof listeners } | undefined;
@@ -54,7 +54,7 @@ function start(script: HTMLScriptElement): WidgetApi {
   const tell = (event: WidgetEvent): void => {
     for (let at = listeners; at !== undefined; at = at.next) call(at.listener, event);
   };
-  const keep = (_changed?: unknown): void => writeMemory(memory, { open, awake, unread, place });
+  const keep = (): void => writeMemory(memory, { open, awake, unread, place });
   const count = (): number => (unread === "" ? 0 : (unread.match(/ /g)?.length ?? 0) + 1);
   const setUnread = (next: string): void => {
     if (next === unread) return;
@@ -74,12 +74,19 @@ function start(script: HTMLScriptElement): WidgetApi {
       if (event.type === "reply" && isNew) setUnread(unread === "" ? event.message : `${unread} ${event.message}`);
     },
     awake(on) {
-      keep((awake = on));
+      awake = on;
+      keep();
     },
-    place: framed ? { getItem: () => place ?? null, setItem: (next) => keep((place = next)) } : undefined,
+    place: {
+      getItem: () => place ?? null,
+      setItem(next) {
+        place = next;
+        keep();
+      },
+    },
   };
 
-  const take = (): IdToken | null => (given = token);
+  const take = (): Identity => (given = token);
   const fetchWindow = async (): Promise<Inside> => {
     // A name that lasts: this page may have been open while the server got a newer build.
     const path = framed ? "/widget-framing.js" : "/widget-window.js";
@@ -152,7 +159,7 @@ function start(script: HTMLScriptElement): WidgetApi {
     identify(next) {
       token = next;
       if (next === null) setUnread("");
-      if (loading !== undefined) within((inside) => (given === token ? undefined : inside.identify(take())));
+      if (loading !== undefined) within((inside) => (given === token ? undefined : inside.identify(take() ?? null)));
     },
     on(type, fn) {
       const listener = { type, fn, on: true };

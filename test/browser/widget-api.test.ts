@@ -153,6 +153,29 @@ async function identifyAndLeave(mode: Mode): Promise<void> {
   expect(await guest.own.count()).toBe(0);
 }
 
+test("CW12 a page that says that nobody is signed in shows nothing of whoever was; a guest stays the same", async () => {
+  const context = await stage.context();
+  const nobody = `document.addEventListener("DOMContentLoaded", () => Throughline.identify(null));`;
+  const guest = await visitHost(stage, home, { context });
+  await guest.open();
+  await guest.page.evaluate((token) => window.Throughline?.identify(token), await tokenOf("emil"));
+  await soon(() => guest.page.evaluate(() => JSON.stringify(Object.entries(localStorage)))).toContain("emil");
+  await guest.send(`of emil ${quick(320)}`);
+  await guest.done(1);
+  await guest.page.close();
+
+  const next = await visitHost(stage, home, { context, late: nobody });
+  await next.online();
+  expect(await next.own.count()).toBe(0);
+  await next.send(`of a guest ${quick(321)}`);
+  await next.done(1);
+  await next.button("Show conversations").click();
+  await soon(() => next.inner.locator(".tw-recent li").count()).toBe(1);
+  await next.page.reload();
+  await next.done(1);
+  expect(await next.own.first().locator(".tl-body").textContent()).toContain("of a guest");
+});
+
 test("CW12 WI04 a token that is refused makes nobody: a guest where guests are let in", async () => {
   const guest = await visitHost(stage, home, {
     late: `document.addEventListener("DOMContentLoaded", () => Throughline.identify("not.a.token"));`,
