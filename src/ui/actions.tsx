@@ -4,6 +4,7 @@ import type { ConversationHandle, Entry, Message } from "../client/index.ts";
 import { useCopy } from "./clipboard.ts";
 import { textOf } from "./content.ts";
 import { failureText } from "./failure.ts";
+import { focusedBeside } from "./focus.ts";
 import { IconButton, useUi } from "./ui.tsx";
 
 const choices = ["❤️", "😂", "🎉", "🤔", "👀", "✅"] as const;
@@ -101,7 +102,7 @@ function Versions(props: {
       const same = flips[to < index ? 0 : 1];
       (same?.disabled === true ? flips.find((flip) => !flip.disabled) : same)?.focus({ preventScroll: true });
     };
-    if (group.current?.contains(document.activeElement) === true) requestAnimationFrame(again);
+    if (group.current?.contains(focusedBeside(group.current) ?? null) === true) requestAnimationFrame(again);
     announce(texts.version(to + 1, siblings.length));
   };
   return (
@@ -161,7 +162,7 @@ function Choice({ choose, close }: { choose: (reaction: string) => void; close: 
   const latest = useRef(close);
   latest.current = close;
   useLayoutEffect(() => {
-    const before = document.activeElement;
+    const before = focusedBeside(box.current);
     box.current?.querySelector("button")?.focus();
     const outside = (event: Event): void => {
       if (box.current !== null && !event.composedPath().includes(box.current)) latest.current();
@@ -169,7 +170,7 @@ function Choice({ choose, close }: { choose: (reaction: string) => void; close: 
     document.addEventListener("pointerdown", outside, true);
     return () => {
       document.removeEventListener("pointerdown", outside, true);
-      if (before instanceof HTMLElement) before.focus();
+      before?.focus();
     };
   }, []);
   return (
