@@ -14,6 +14,8 @@ export type Pending = OutboxItem & {
   readonly seq?: number;
   /** The server asked for patience (a rate or an allowance): it goes by itself at this time, in milliseconds since 1970. */
   readonly waitsUntil?: number;
+  /** Why it has to wait until then. */
+  readonly waitsFor?: Rejection["code"];
 };
 
 /** Where a message would go now: under `parent` (undefined: whatever is newest), or not yet. */
@@ -93,8 +95,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (done !== undefined) return { ...item, status: "sent", seq: done.seq };
     if (sending.get(item.conversation) === item.id) return { ...item, status: "sending" };
     if (item.error !== undefined) return { ...item, status: "failed" };
-    const until = pauses.until(item.id);
-    return { ...item, status: "waiting", ...(until === undefined ? {} : { waitsUntil: until }) };
+    const told = pauses.told(item.id);
+    return { ...item, status: "waiting", ...(told && { waitsUntil: told.until, waitsFor: told.why }) };
   };
 
   const reload = async (): Promise<void> => {
@@ -186,7 +188,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (patient.has(error.code)) {
       await update(item.id, unsent);
       const wait = Math.max(error.retryAfterMs ?? 0, backoff(1, environment.random));
-      return pauses.rest(item.id, wait, { told: true });
+      return pauses.rest(item.id, wait, { why: error.code });
     }
     const count = pauses.tries(item.id) + 1;
     if (!error.retryable || count >= tries) return fail(item, error);

@@ -3,7 +3,6 @@ import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import type { ConversationHandle, Entry, Message } from "../client/index.ts";
 import { useCopy } from "./clipboard.ts";
 import { textOf } from "./content.ts";
-import { failureText } from "./failure.ts";
 import { IconButton, useUi } from "./ui.tsx";
 
 const choices = ["❤️", "😂", "🎉", "🤔", "👀", "✅"] as const;
@@ -19,12 +18,11 @@ export function Actions(props: {
 }): ReactNode {
   const { entry, conversation, keep, running, edit, user } = props;
   const { message } = entry;
-  const { texts, toast } = useUi();
+  const { texts, fail } = useUi();
   const copyText = useCopy();
   const [choosing, setChoosing] = useState(false);
   const [copied, setCopied] = useState(false);
 
-  const fail = (error: unknown): void => toast({ text: failureText(texts, error), alert: true });
   const copy = (): void => {
     const show = async (): Promise<void> => {
       if (!(await copyText(textOf(message)))) return;

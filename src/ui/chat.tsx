@@ -7,7 +7,7 @@ import { Composer } from "./composer.tsx";
 import { ConnectionBanner } from "./connection.tsx";
 import { textOf } from "./content.ts";
 import { MarkdownContext } from "./markdown/context.ts";
-import { Transcript } from "./transcript.tsx";
+import { Transcript, type Target } from "./transcript.tsx";
 import { useKeptFocus } from "./focus.ts";
 import { useUi } from "./ui.tsx";
 
@@ -21,7 +21,8 @@ export function Chat(props: {
   readonly model: string;
   readonly sent?: ((text: string) => void) | undefined;
   readonly signIn?: (() => void) | undefined;
-  readonly target?: string | undefined;
+  /** A message to bring into view; another object asks again. */
+  readonly target?: Target | undefined;
   /** It has begun before: where the server has nothing of it, it is gone, not new. */
   readonly begun?: boolean;
   readonly focus?: boolean;

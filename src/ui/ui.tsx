@@ -1,10 +1,11 @@
 // Owns what every part of the UI needs around it: texts, formats of the language, announcements and toasts. It knows no conversation.
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { failureText } from "./failure.ts";
 import type { Formats } from "./formats.ts";
 import { Icon } from "./icon.tsx";
 import type { Texts } from "./texts.ts";
 
-/** A passing word at the edge of the screen. `undo`: what the one button of it does. */
+/** A passing word at the edge of the screen. `action`: what the one button of it does. */
 type Toast = {
   readonly text: string;
   readonly alert?: boolean;
@@ -17,7 +18,9 @@ export type Ui = {
   /** Tells screen readers, politely. */
   readonly announce: (text: string) => void;
   readonly toast: (toast: Toast) => void;
-  /** Keeps what a person typed or chose through a question of the UI. */
+  /** Tells that something asked for was refused, and why. */
+  readonly fail: (error: unknown) => void;
+  /** The person points with a finger: Enter breaks the line, and no focus is set that would bring up the keyboard. */
   readonly touch: boolean;
 };
 
@@ -29,8 +32,8 @@ export function useUi(): Ui {
   return ui;
 }
 
-/** How long (ms) a toast stays; longer where it can be answered. */
-const toastTime = { plain: 4000, action: 7000 };
+/** How long (ms) a toast stays; longer where it can be answered, or has to be understood. */
+const toastTime = { plain: 4000, long: 7000 };
 
 export function UiProvider(props: {
   readonly texts: Texts;
@@ -50,8 +53,15 @@ export function UiProvider(props: {
     const id = ++count.current;
     setToasts((all) => [...all.slice(-2), { ...one, id }]);
   }, []);
+  const fail = useCallback(
+    (error: unknown) => toast({ text: failureText(texts, formats, error), alert: true }),
+    [toast, texts, formats],
+  );
   const touch = useMemo(() => matchMedia("(pointer: coarse)").matches, []);
-  const ui = useMemo(() => ({ texts, formats, announce, toast, touch }), [texts, formats, announce, toast, touch]);
+  const ui = useMemo(
+    () => ({ texts, formats, announce, toast, fail, touch }),
+    [texts, formats, announce, toast, fail, touch],
+  );
   return (
     <UiContext.Provider value={ui}>
       {props.children}
@@ -73,7 +83,8 @@ function ToastItem({ toast, close, label }: { toast: Toast; close: () => void; l
   const [held, hold] = useState(false);
   useEffect(() => {
     if (held) return undefined;
-    const timer = setTimeout(() => latest.current(), toast.action === undefined ? toastTime.plain : toastTime.action);
+    const isLong = toast.action !== undefined || toast.alert === true;
+    const timer = setTimeout(() => latest.current(), isLong ? toastTime.long : toastTime.plain);
     return () => clearTimeout(timer);
   }, [held, toast]);
   const { action } = toast;
