@@ -3,7 +3,7 @@
 import type { ErrorCode } from "../protocol/index.ts";
 
 /** Until when the server wants a message to wait, milliseconds since 1970, and why: people may be shown it. */
-export type Told = { readonly until: number; readonly why: ErrorCode };
+type Told = { readonly until: number; readonly why: ErrorCode };
 
 /** `tries`: how often it has failed. */
 type Pause = { readonly tries: number; readonly told?: Told; readonly cancel: (() => void) | undefined };
