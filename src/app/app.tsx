@@ -102,6 +102,16 @@ function Frame({ facts, keeper }: Around): ReactNode {
     go({});
     requestAnimationFrame(focusBox);
   }, [conversation, view, startFresh, focusBox]);
+  const instead = useMemo(
+    () => ({
+      id: freshId,
+      begun() {
+        go({ conversation: freshId });
+        startFresh();
+      },
+    }),
+    [freshId, startFresh],
+  );
   const search = useCallback(() => {
     // At once: what is typed right after the key belongs into it.
     flushSync(() => setDrawer(true));
@@ -162,6 +172,7 @@ function Frame({ facts, keeper }: Around): ReactNode {
           model={facts.model}
           target={here}
           begun={conversation !== undefined}
+          instead={instead}
           signIn={signedOut ? () => setDialog("sign-in") : undefined}
         />
       </main>

@@ -46,7 +46,7 @@ export type Outbox = {
   pump(): void;
   /** A reply that held messages of this conversation back has ended. */
   freed(conversation: string): void;
-  /** Takes back one that cannot have been delivered. False: too late. */
+  /** Takes back one that cannot have been delivered, or whose writer, a guest, is no more. False: too late. */
   remove(message: string): Promise<boolean>;
   /** Replaces the content of one that cannot have been delivered. False: too late. */
   change(message: string, parts: readonly SentPart[]): Promise<boolean>;
@@ -246,7 +246,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
     },
     async remove(message) {
       const item = byMessage(message);
-      if (item === undefined || (item.sentAt !== undefined && item.error === undefined)) return false;
+      const isLeft = typeof item?.user === "string" && options.fate(item.user) === "shown";
+      if (item === undefined || (item.sentAt !== undefined && item.error === undefined && !isLeft)) return false;
       drop(item.id);
       await store.remove(item.id);
       tabs.post();

@@ -1,7 +1,7 @@
 // Owns what is shown of the connection: a quiet dot always, a banner after a while of trouble. Never anything in the transcript.
 import type { ReactNode } from "react";
 import type { ConnectionState } from "../client/index.ts";
-import { useClient, useConnection, usePerson } from "../react/index.ts";
+import { useClient, useConnection } from "../react/index.ts";
 import type { Texts } from "./texts.ts";
 import { secondsTo, useLater, useNow } from "./times.ts";
 import { useUi } from "./ui.tsx";
@@ -27,7 +27,7 @@ function sentence(texts: Texts, state: ConnectionState, now: number): string {
     case "offline":
       return texts.offline;
     case "signed-out":
-      return texts.signedOut;
+      return state.left === true ? texts.signedOutPlain : texts.signedOut;
     case "stopped":
       return state.code === shutOut ? texts.errors.blocked : texts.outdated;
     default:
@@ -48,7 +48,6 @@ export function ConnectionBanner(props: { readonly signIn?: (() => void) | undef
   const state = useConnection();
   const client = useClient();
   const { texts } = useUi();
-  const person = usePerson();
   const now = useNow(state.kind === "reconnecting");
   const long = useLater(isTrouble(state), quietTime);
   const asks = state.kind === "signed-out" || state.kind === "stopped";
@@ -56,9 +55,7 @@ export function ConnectionBanner(props: { readonly signIn?: (() => void) | undef
   const waits = state.kind === "reconnecting" || state.kind === "offline";
   return (
     <div className="tl-banner" data-state={state.kind} role="status" aria-live="off">
-      <span>
-        {state.kind === "signed-out" && person === undefined ? texts.signedOutPlain : sentence(texts, state, now)}
-      </span>
+      <span>{sentence(texts, state, now)}</span>
       {waits && (
         <button type="button" className="tl-text-button" onClick={() => client.tryNow()}>
           {texts.tryNow}

@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import type { Client, ConversationHandle, Message, Pending } from "../client/index.ts";
 import { useClient } from "../react/index.ts";
-import { pendingText } from "./content.ts";
+import { addToDraft, pendingText } from "./content.ts";
 import { rejectionText } from "./failure.ts";
 import { countedDown, secondsTo, useLater, useNow } from "./times.ts";
 import { useUi } from "./ui.tsx";
@@ -104,7 +104,5 @@ export function Patience({ pending, until }: { readonly pending: Pending; readon
 export async function takeBack(pending: Pending, client: Client): Promise<void> {
   const text = pendingText(pending);
   if (!(await client.conversation(pending.conversation).discard(pending.message))) return;
-  const draft = client.draft(pending.conversation);
-  const before = draft.getSnapshot();
-  draft.set(before.trim() === "" ? text : `${before}\n\n${text}`);
+  addToDraft(client, pending.conversation, text);
 }

@@ -68,6 +68,8 @@ export const german: Texts = {
   older: "Ältere Nachrichten werden geladen",
   toNewest: "Zur neuesten Nachricht",
   gone: "Diese Unterhaltung ist nicht hier: Sie wurde gelöscht oder gehört jemand anderem.",
+  unsentHere: "Was du geschrieben hast, wurde nicht gesendet:",
+  beginAnew: "In einer neuen Unterhaltung weiter",
   generating: "Antwort entsteht",
   stillWorking: "Antwort entsteht noch",
   complete: "Antwort fertig",

@@ -64,6 +64,8 @@ export const english = {
   older: "Loading older messages",
   toNewest: "To the newest message",
   gone: "This conversation is not here: it was deleted, or it belongs to somebody else.",
+  unsentHere: "What you wrote was not sent:",
+  beginAnew: "Go on in a new conversation",
   // What screen readers are told
   generating: "Generating",
   stillWorking: "Still working",
