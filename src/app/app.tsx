@@ -35,9 +35,11 @@ export function App(props: Around): ReactNode {
   const formats = useMemo(() => createFormats(localeOf(language)), [language]);
   if (texts === undefined) return null;
   return (
-    <UiProvider texts={texts} formats={formats}>
-      <Inside {...props} />
-    </UiProvider>
+    <div className="tl">
+      <UiProvider texts={texts} formats={formats}>
+        <Inside {...props} />
+      </UiProvider>
+    </div>
   );
 }
 
@@ -142,7 +144,7 @@ function Frame({ facts, keeper }: Around): ReactNode {
   useEffect(() => setDrawer(false), [here, id]);
 
   return (
-    <div className="tl app" data-drawer={drawer}>
+    <div className="app" data-drawer={drawer}>
       <button type="button" className="tl-skip" onClick={focusBox}>
         {texts.skip}
       </button>

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useClient, usePerson, useReadable } from "../react/index.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { languages, type Language } from "../ui/language.ts";
+import { nameOf } from "../ui/texts.ts";
 import { useUi } from "../ui/ui.tsx";
 import type { Facts } from "./facts.ts";
 import { choose, preferences, type Theme } from "./preferences.ts";
@@ -57,7 +58,7 @@ export function Settings(props: {
         </select>
       </label>
       <section className="app-account" aria-label={texts.account}>
-        <p dir="auto">{person?.name ?? texts.guest}</p>
+        <p dir="auto">{nameOf(person, texts)}</p>
         {person?.guest === true && props.facts.signIn.length > 0 && (
           <button type="button" className="tl-button tl-primary" onClick={props.signIn}>
             {texts.signIn}

@@ -5,7 +5,7 @@ import { useConversations, usePerson } from "../react/index.ts";
 import { daysBetween, type Formats } from "../ui/formats.ts";
 import { useKeptFocus } from "../ui/focus.ts";
 import { Icon } from "../ui/icon.tsx";
-import type { Texts } from "../ui/texts.ts";
+import { nameOf, type Texts } from "../ui/texts.ts";
 import { useLater } from "../ui/times.ts";
 import { IconButton, useUi } from "../ui/ui.tsx";
 import { Row } from "./row.tsx";
@@ -90,7 +90,7 @@ export function Sidebar(props: {
         <footer className="app-side-foot">
           <button type="button" className="app-person" onClick={props.settings}>
             <Icon name="settings" />
-            <span dir="auto">{person?.name ?? texts.guest}</span>
+            <span dir="auto">{nameOf(person, texts)}</span>
             <span className="tl-hidden">{texts.settings}</span>
           </button>
           <IconButton

@@ -1,6 +1,6 @@
 // Owns the English texts and, by them, which texts there are: every language has all of them, or it does not compile.
 
-import type { Rejection } from "../client/index.ts";
+import type { Person, Rejection } from "../client/index.ts";
 import { englishMarkdownTexts } from "./markdown/context.ts";
 
 export const english = {
@@ -188,3 +188,7 @@ export const english = {
 };
 
 export type Texts = typeof english;
+
+/** What somebody is called here. Who has signed in is no guest, also without a name. */
+export const nameOf = (person: Person | undefined, texts: Texts): string =>
+  person?.name ?? (person === undefined || person.guest === true ? texts.guest : texts.account);
