@@ -1,6 +1,17 @@
 // Owns what every part of the UI needs around it: texts, formats of the language, announcements and toasts. It knows no conversation.
-import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import {
+  createContext,
+  useCallback,
+  useContext,
+  useEffect,
+  useId,
+  useMemo,
+  useRef,
+  useState,
+  type ReactNode,
+} from "react";
 import { failureText } from "./failure.ts";
+import { useKeptFocus } from "./focus.ts";
 import type { Formats } from "./formats.ts";
 import { Icon } from "./icon.tsx";
 import type { Texts } from "./texts.ts";
@@ -57,6 +68,10 @@ export function UiProvider(props: {
     (error: unknown) => toast({ text: failureText(texts, formats, error), alert: true }),
     [toast, texts, formats],
   );
+  const box = useRef<HTMLDivElement>(null);
+  /** Where the focus was before it came to a toast: there it goes again when the last one is answered. */
+  const former = useRef<HTMLElement>(undefined);
+  useKeptFocus(box, () => box.current?.querySelector("button") ?? former.current);
   const touch = useMemo(() => matchMedia("(pointer: coarse)").matches, []);
   const ui = useMemo(
     () => ({ texts, formats, announce, toast, fail, touch }),
@@ -68,7 +83,14 @@ export function UiProvider(props: {
       <div className="tl-hidden" role="status" aria-live="polite">
         {said}
       </div>
-      <div className="tl-toasts">
+      <div
+        ref={box}
+        className="tl-toasts"
+        onFocus={({ relatedTarget }) => {
+          const outside = relatedTarget instanceof HTMLElement && box.current?.contains(relatedTarget) === false;
+          if (outside) former.current = relatedTarget;
+        }}
+      >
         {toasts.map((one) => (
           <ToastItem key={one.id} toast={one} close={() => drop(one.id)} label={texts.close} />
         ))}
@@ -88,6 +110,7 @@ function ToastItem({ toast, close, label }: { toast: Toast; close: () => void; l
     return () => clearTimeout(timer);
   }, [held, toast]);
   const { action } = toast;
+  const id = useId();
   return (
     <div
       className="tl-toast"
@@ -97,11 +120,12 @@ function ToastItem({ toast, close, label }: { toast: Toast; close: () => void; l
       onFocus={() => hold(true)}
       onBlur={() => hold(false)}
     >
-      <span>{toast.text}</span>
+      <span id={id}>{toast.text}</span>
       {action !== undefined && (
         <button
           type="button"
           className="tl-text-button"
+          aria-describedby={id}
           onClick={() => {
             action.run();
             close();
