@@ -102,7 +102,7 @@ for (const [code, reason] of [
     const { page } = visitor;
     let refused = 0;
     bends.command = ({ type }) =>
-      type === "message.send" && refused++ === 0 ? refusal(code, { retryAfterMs: 4000 }) : undefined;
+      type === "message.send" && refused++ === 0 ? refusal(code, { retryAfterMs: 2600 }) : undefined;
     const began = performance.now();
     await visitor.send("{{text=patience}}");
     const notice = visitor.own.last().locator(".tl-notice span");
@@ -112,7 +112,7 @@ for (const [code, reason] of [
       if ((await notice.count()) > 0) seen.add((await notice.textContent({ timeout: 500 }).catch(() => "")) ?? "");
       return visitor.replies.count();
     }).toBe(2);
-    expect(performance.now() - began).toBeGreaterThan(3900);
+    expect(performance.now() - began).toBeGreaterThan(2550);
     const counted = [...seen].flatMap((text) => /^(.*) Sends by itself in (\d) s\.$/.exec(text)?.slice(1, 3) ?? []);
     expect(new Set(counted.filter((_, i) => i % 2 === 0))).toEqual(new Set([reason]));
     const seconds = counted.filter((_, i) => i % 2 === 1).map(Number);
