@@ -246,7 +246,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     },
     async remove(message) {
       const item = byMessage(message);
-      const isLeft = typeof item?.user === "string" && options.fate(item.user) === "shown";
+      const isLeft = options.fate(item?.user ?? "") === "shown";
       if (item === undefined || (item.sentAt !== undefined && item.error === undefined && !isLeft)) return false;
       drop(item.id);
       await store.remove(item.id);

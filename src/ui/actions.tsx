@@ -36,9 +36,10 @@ export function Actions(props: {
   const react = (reaction: string): void => {
     setChoosing(false);
     const on = !has(reaction);
-    conversation.react(message.id, reaction, on).catch(fail);
     const other = reaction === thumbUp ? thumbDown : reaction === thumbDown ? thumbUp : undefined;
+    // First away, then there: nobody ever sees both.
     if (on && other !== undefined && has(other)) conversation.react(message.id, other, false).catch(fail);
+    conversation.react(message.id, reaction, on).catch(fail);
   };
   const retry = (): void => {
     keep();
