@@ -48,9 +48,6 @@ async function lookAround(visitor: Visitor, bends: Bends, look: (screen: string)
   const openList = async (): Promise<void> => {
     if (phone) await visitor.button("Show conversations").click();
   };
-  const closeList = async (): Promise<void> => {
-    if (phone) await visitor.button("Hide conversations").click();
-  };
   await visitor.ask("A quokka that is looked for {{prose chars=300 seed=71}}");
   await visitor.done(1);
   bends.command = ({ type }) =>
@@ -88,28 +85,39 @@ async function lookAround(visitor: Visitor, bends: Bends, look: (screen: string)
   await page.getByRole("searchbox").fill("");
   await visitor.rows.first().waitFor();
   const wire = await stage.wire(page);
-  await wire.send(crypto.randomUUID(), "Elsewhere {{prose chars=30 seed=72}}");
+  const elsewhere = crypto.randomUUID();
+  await wire.send(elsewhere, "Elsewhere {{prose chars=30 seed=72}}");
+  // Titles that a person gave: none comes later, and changes what is being clicked.
+  const here = new URL(page.url()).pathname.split("/").at(-1);
+  await wire.ask({ type: "conversation.update", conversation: elsewhere, title: "Elsewhere" });
+  await wire.ask({ type: "conversation.update", conversation: here, title: "Quokkas" });
+  const row = (title: string) => visitor.rows.filter({ hasText: title });
+  await row("Quokkas").waitFor();
   await visitor.rows.getByRole("img", { name: "New reply" }).waitFor();
   await look("an unread reply");
-  await visitor.rows.first().hover();
-  await page.locator(".app-row-more").first().click();
+  const open = async (title: string): Promise<void> => {
+    await row(title).hover();
+    await visitor.button(`More about ${title}`).click();
+  };
+  await open("Elsewhere");
   await page.getByRole("menuitem", { name: "Archive" }).click();
+  await soon(() => row("Elsewhere").count()).toBe(0);
   await visitor.button("Undo").waitFor();
   await visitor.button("Archived").click();
   await page.getByRole("button", { name: "Back to all conversations" }).waitFor();
-  await visitor.rows.first().waitFor();
+  await row("Elsewhere").waitFor();
   await look("the archive");
   await visitor.button("Back to all conversations").click();
-  await page.locator(".app-row-more").first().click();
+  await row("Quokkas").waitFor();
+  await open("Quokkas");
   await page.getByRole("menuitem", { name: "Rename" }).click();
   await page.getByRole("textbox", { name: "New title" }).waitFor();
   await look("a title that is changed");
   await page.keyboard.press("Escape");
-  await page.locator(".app-row-more").first().click();
+  await open("Quokkas");
   await page.getByRole("menuitem", { name: "Delete" }).click();
   await page.locator(".tl-toast", { hasText: "Conversation deleted" }).waitFor();
   await look("a conversation that was deleted");
-  if (phone && (await page.getByRole("navigation", { name: "Conversations" }).count()) > 0) await closeList();
   await page.goto(`/c/${crypto.randomUUID()}`);
   await page.locator(".tl-gone").waitFor();
   await look("a conversation that is not here");
