@@ -1,4 +1,6 @@
 // Owns the sizes of what browsers load: bundles each entry as a page would get it, prints its gzip size, and fails above its limit.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
@@ -50,4 +52,20 @@ for (const entry of entries) {
     `${name.padEnd(12)} ${size.toFixed(2).padStart(6)} kB of ${limit} kB${size > limit ? "  TOO LARGE" : ""}`,
   );
 }
+
+/** What a first visit of the app loads before it can be used: every script and style that its built page names. */
+const appLimit = 90;
+function sizeOfApp(): number {
+  execFileSync(process.execPath, [join(root, "scripts/build-app.ts"), "--if-stale"], { cwd: root, stdio: "ignore" });
+  const built = join(root, "dist/public");
+  const page = readFileSync(join(built, "index.html"), "utf8");
+  const names = [...page.matchAll(/(?:src|href)="(\/assets\/[^"]+\.(?:js|css))"/g)].flatMap(([, name]) => name ?? []);
+  if (!names.some((name) => name.endsWith(".js"))) throw new Error("the app's page names no script");
+  return names.reduce((sum, name) => sum + gzipSync(readFileSync(join(built, name))).length, 0) / 1000;
+}
+const appSize = sizeOfApp();
+if (appSize > appLimit) tooLarge++;
+console.log(
+  `${"app".padEnd(12)} ${appSize.toFixed(1).padStart(6)} kB of ${appLimit} kB${appSize > appLimit ? "  TOO LARGE" : ""}`,
+);
 process.exitCode = tooLarge > 0 ? 1 : 0;

@@ -3,7 +3,6 @@ import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import type { ConversationHandle, Entry, Message } from "../client/index.ts";
 import { useCopy } from "./clipboard.ts";
 import { textOf } from "./content.ts";
-import { failureText } from "./failure.ts";
 import { focusedBeside } from "./focus.ts";
 import { IconButton, useUi } from "./ui.tsx";
 
@@ -20,12 +19,11 @@ export function Actions(props: {
 }): ReactNode {
   const { entry, conversation, keep, running, edit, user } = props;
   const { message } = entry;
-  const { texts, toast } = useUi();
+  const { texts, fail } = useUi();
   const copyText = useCopy();
   const [choosing, setChoosing] = useState(false);
   const [copied, setCopied] = useState(false);
 
-  const fail = (error: unknown): void => toast({ text: failureText(texts, error), alert: true });
   const copy = (): void => {
     const show = async (): Promise<void> => {
       if (!(await copyText(textOf(message)))) return;
@@ -39,9 +37,10 @@ export function Actions(props: {
   const react = (reaction: string): void => {
     setChoosing(false);
     const on = !has(reaction);
-    conversation.react(message.id, reaction, on).catch(fail);
     const other = reaction === thumbUp ? thumbDown : reaction === thumbDown ? thumbUp : undefined;
+    // First away, then there: nobody ever sees both.
     if (on && other !== undefined && has(other)) conversation.react(message.id, other, false).catch(fail);
+    conversation.react(message.id, reaction, on).catch(fail);
   };
   const retry = (): void => {
     keep();

@@ -14,6 +14,8 @@ export type Scroller = {
   toEnd(smooth?: boolean): void;
   /** Puts an element near the upper edge, with room below it that shrinks as what follows it grows. */
   raise(element: HTMLElement): void;
+  /** Brings an element near the upper edge, wherever it is, and leaves the place to the person. */
+  show(element: HTMLElement): void;
   /** What is looked at now stays where it is, whatever becomes of what is below it. */
   keep(): void;
   /** Nothing of the former place counts any more: another conversation is shown. */
@@ -41,6 +43,8 @@ export function createScroller(options: ScrollerOptions): Scroller {
   /** The position that we set ourselves, or saw last: another one comes from the person. */
   let known = log.scrollTop;
   let anchor: { element: HTMLElement; top: number } | undefined;
+  /** What was shown on purpose: held on to until the person scrolls, though something else may be first in view. */
+  let aim: HTMLElement | undefined;
   let isFar = false;
   let touchY = 0;
 
@@ -68,7 +72,7 @@ export function createScroller(options: ScrollerOptions): Scroller {
       if ((items[middle]?.getBoundingClientRect().bottom ?? 0) > edge) high = middle;
       else low = middle + 1;
     }
-    const element = items[low];
+    const element = aim?.isConnected === true ? aim : items[low];
     anchor = element === undefined ? undefined : { element, top: element.getBoundingClientRect().top - edge };
   };
   const holdAnchor = (): void => {
@@ -86,6 +90,7 @@ export function createScroller(options: ScrollerOptions): Scroller {
   };
 
   const raise = (element: Element): void => {
+    aim = undefined;
     const top = element.getBoundingClientRect().top - log.getBoundingClientRect().top + log.scrollTop;
     floor = Math.max(0, top - sentMargin);
     pinned = true;
@@ -113,6 +118,7 @@ export function createScroller(options: ScrollerOptions): Scroller {
     if (top < known && last() - top < 1) return settle();
     const down = top > known;
     known = top;
+    aim = undefined;
     if (down && last() - top <= pinWithin) pinned = true;
     else if (!down) unpin();
     takeAnchor();
@@ -145,17 +151,26 @@ export function createScroller(options: ScrollerOptions): Scroller {
   return {
     toEnd(smooth = false) {
       pinned = true;
+      aim = undefined;
       if (smooth && !still()) log.scrollTo({ top: last(), behavior: "smooth" });
       else settle();
     },
     raise,
+    show(element) {
+      unpin();
+      floor = undefined;
+      aim = element;
+      anchor = { element, top: sentMargin };
+      settle();
+    },
     keep() {
       unpin();
+      aim = undefined;
       floor = log.scrollTop;
       takeAnchor();
     },
     reset() {
-      floor = undefined;
+      floor = aim = undefined;
       anchor = undefined;
       pinned = true;
       settle();
