@@ -8,9 +8,10 @@ import { localBus } from "./adapters/embedded/bus.ts";
 import { MasterVault } from "./adapters/embedded/master-vault.ts";
 import type { Rotated } from "./adapters/embedded/rotation.ts";
 import { openStore } from "./adapters/embedded/store.ts";
+import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
 import { blockRoutes } from "./server/admin-blocks.ts";
-import { createAdminDoor } from "./server/admin.ts";
+import { createAdminDoor, createGuard } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
 import { systemClock } from "./server/clock.ts";
@@ -58,6 +59,8 @@ export type HostOptions = {
   readonly trustedProxies?: readonly string[];
   /** The operator's secret. Without one, only programs on this machine come in at `/api/v1/admin/`. */
   readonly adminToken?: string | undefined;
+  /** The secret of who reads `/metrics`. Without one, only programs on this machine do. */
+  readonly metricsToken?: string | undefined;
   /** The numbers of fair use (docs/limits.md); `off` bounds nothing but replies. */
   readonly policy?: Policy | "off";
   readonly journal?: Journal;
@@ -116,6 +119,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
     node,
   };
   const bus = localBus();
+  const counted = prometheusMeter();
+  const { meter } = counted;
   const engine = createEngine(
     {
       log: store.log,
@@ -126,6 +131,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       bus,
       clock,
       journal,
+      meter,
       identity: options.identity ?? { verify: () => Promise.resolve(reject("unauthorized")) },
       model: options.model,
       fallback: options.fallback,
@@ -148,6 +154,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
       entrance: engine.entrance,
       journal,
     }),
+    metrics: { ...counted, may: createGuard({ token: options.metricsToken, entrance: engine.entrance }) },
+    meter,
     allowedOrigins,
     loopback: options.loopback ?? false,
     assets: options.app === undefined ? undefined : assetsOf(options.app),

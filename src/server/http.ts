@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { closeCodes, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
 import { clientAddress, type Range } from "./addresses.ts";
-import type { AdminDoor } from "./admin.ts";
+import type { AdminDoor, Guard } from "./admin.ts";
 import type { Assets } from "./assets.ts";
 import type { Engine } from "./engine.ts";
 import {
@@ -19,7 +19,7 @@ import {
   type GateOptions,
   type Refusal,
 } from "./gate.ts";
-import type { Journal } from "./ports.ts";
+import type { Journal, Meter } from "./ports.ts";
 import { secondsOf, sendProblem } from "./problem.ts";
 import { wireOf } from "./wire.ts";
 
@@ -30,6 +30,9 @@ export type HttpOptions = GateOptions & {
   /** Peers whose word about where a request comes from counts. */
   readonly trustedProxies: readonly Range[];
   readonly admin: AdminDoor;
+  /** What is counted, as text, for whoever may read it; undefined: nothing is. */
+  readonly metrics?: { readonly may: Guard; readonly type: string; readonly read: () => Promise<string> } | undefined;
+  readonly meter?: Meter | undefined;
   /** The app's pages and files; undefined: `/` belongs to somebody else. */
   readonly assets: Assets | undefined;
 };
@@ -80,6 +83,14 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         refuse(response, request.method === "GET" ? upgradeRequired : methodNotAllowed);
         return true;
       }
+      if (
+        url.pathname === "/metrics" &&
+        options.metrics?.may(request, clientAddress(request, trustedProxies)) === true
+      ) {
+        if (request.method === "GET" && !hasCredential(url)) sendMetrics(response, options.metrics);
+        else refuse(response, methodNotAllowed);
+        return true;
+      }
       const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
       if (hasCredential(url) && (route !== undefined || options.assets !== undefined)) {
         problem(response, 400, "invalid");
@@ -99,6 +110,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
       const refusal = refuseUpgrade(request, url, options) ?? refuseLoad() ?? refuseAddress(address);
       if (refusal !== undefined) {
         journal.info("upgrade_refused", { status: refusal.status });
+        options.meter?.note({ kind: "upgrade-refused", status: refusal.status });
         refuseSocket(socket, refusal);
         return true;
       }
@@ -133,6 +145,13 @@ const upgradeRequired: Refusal = {
   reason: "Upgrade Required",
   headers: { Upgrade: "websocket", "Sec-WebSocket-Version": "13" },
 };
+
+function sendMetrics(response: ServerResponse, { type, read }: NonNullable<HttpOptions["metrics"]>): void {
+  read().then(
+    (body) => response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store" }).end(body),
+    () => problem(response, 500, "internal"),
+  );
+}
 
 function text(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" }).end(body);
