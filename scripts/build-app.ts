@@ -10,7 +10,7 @@ const source = join(root, "src");
 const out = join(root, "dist/public");
 
 /** Where each page is served, by where its source is. */
-const pages = { "app/index.html": "index.html" };
+const pages = { "app/index.html": "index.html", "admin/index.html": "admin.html" };
 
 /** React's API by preact, for everything that browsers get. */
 const alias = {
@@ -32,7 +32,7 @@ type Output = readonly (Rolldown.OutputChunk | Rolldown.OutputAsset)[];
 
 /** Builds the pages, with hashed names. */
 async function buildPages(): Promise<Output> {
-  const input = Object.keys(pages).map((name) => join(source, name));
+  const input = Object.fromEntries(Object.keys(pages).map((name) => [dirname(name), join(source, name)]));
   const result = await build({
     ...common,
     publicDir: join(source, "app/public"),
@@ -46,7 +46,7 @@ async function buildPages(): Promise<Output> {
     },
   });
   for (const [from, to] of Object.entries(pages)) renameSync(join(out, from), join(out, to));
-  rmSync(join(out, "app"), { recursive: true, force: true });
+  for (const folder of ["app", "admin"]) rmSync(join(out, folder), { recursive: true, force: true });
   return outputOf(result);
 }
 
@@ -79,7 +79,7 @@ async function buildApp(): Promise<void> {
   const shell = output
     .map((part) => `/${part.fileName}`)
     .filter((path) => /\.(js|css)$/.test(path))
-    .filter((path) => !/katex|highlight/i.test(path));
+    .filter((path) => !/katex|highlight|\/admin/i.test(path));
   const version = createHash("sha256").update(shell.join()).digest("hex").slice(0, 12);
   await buildScript("app/service-worker.ts", "service-worker.js", { SHELL: shell, VERSION: version });
 }

@@ -16,6 +16,7 @@ import { parseRange } from "./server/addresses.ts";
 import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
 import { systemClock } from "./server/clock.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
+import { createFigures } from "./server/figures.ts";
 import { createHttpFace } from "./server/http.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
@@ -120,7 +121,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
   };
   const bus = localBus();
   const counted = prometheusMeter();
-  const { meter } = counted;
+  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])].map(({ name }) => name);
+  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models });
   const engine = createEngine(
     {
       log: store.log,
@@ -149,13 +151,16 @@ export async function createHost(options: HostOptions): Promise<Host> {
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
     admin: createAdminDoor({
-      routes: { ...blockRoutes(engine.blocks) },
+      routes: { ...blockRoutes(engine.blocks), ...figureRoutes },
       token: options.adminToken,
       entrance: engine.entrance,
       journal,
     }),
     metrics: { ...counted, may: createGuard({ token: options.metricsToken, entrance: engine.entrance }) },
     meter,
+    // With a secret the page is for all to see: it is typed into it. Without, only this machine knows of it.
+    adminPage:
+      options.adminToken === undefined ? createGuard({ token: undefined, entrance: engine.entrance }) : () => true,
     allowedOrigins,
     loopback: options.loopback ?? false,
     assets: options.app === undefined ? undefined : assetsOf(options.app),

@@ -15,6 +15,8 @@ type AdminAnswer =
       readonly status: 200 | 201 | 204;
       readonly body?: object;
       readonly audit?: Readonly<Record<string, string | number | boolean | undefined>>;
+      /** Only looked at, again and again: no line for it. */
+      readonly quiet?: true;
     }
   | Rejection;
 /** One act of the operator. `body` is the JSON that was sent, not looked at yet; undefined: none. */
@@ -86,8 +88,8 @@ export function createAdminDoor(options: AdminOptions): AdminDoor {
         journal.info("admin", { act: route, from, refused: answer.code });
         return sendProblem(response, statusOf(answer), answer);
       }
-      const { status, body, audit } = answer;
-      journal.info("admin", { act: route, from, ...audit });
+      const { status, body, audit, quiet } = answer;
+      if (quiet !== true) journal.info("admin", { act: route, from, ...audit });
       response.writeHead(status, { "Cache-Control": "no-store", ...(body && { "Content-Type": "application/json" }) });
       response.end(body === undefined ? undefined : JSON.stringify(body));
     };

@@ -33,6 +33,8 @@ export type HttpOptions = GateOptions & {
   /** What is counted, as text, for whoever may read it; undefined: nothing is. */
   readonly metrics?: { readonly may: Guard; readonly type: string; readonly read: () => Promise<string> } | undefined;
   readonly meter?: Meter | undefined;
+  /** Who may see the operator's page, which holds no figure by itself; undefined: nobody. */
+  readonly adminPage?: Guard;
   /** The app's pages and files; undefined: `/` belongs to somebody else. */
   readonly assets: Assets | undefined;
 };
@@ -97,6 +99,8 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         return true;
       }
       const reads = request.method === "GET" || request.method === "HEAD";
+      if (url.pathname === "/admin" && options.adminPage?.(request, clientAddress(request, trustedProxies)) !== true)
+        return false;
       if (route === undefined) return reads && (options.assets?.(request, response, url.pathname) ?? false);
       if (reads) route(response);
       else refuse(response, methodNotAllowed);
