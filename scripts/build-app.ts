@@ -11,7 +11,7 @@ const source = join(root, "src");
 const out = join(root, "dist/public");
 
 /** Where each page is served, by where its source is. */
-const pages = { "app/index.html": "index.html" };
+const pages = { "app/index.html": "index.html", "admin/index.html": "admin.html" };
 const widgetPages = { "widget/frame.html": "frame.html", "widget/demo.html": "widget-demo.html" };
 
 const common: InlineConfig = {
@@ -26,7 +26,7 @@ type Output = readonly (Rolldown.OutputChunk | Rolldown.OutputAsset)[];
 
 /** Builds the pages, with hashed names. */
 async function buildPages(): Promise<Output> {
-  const input = Object.keys(pages).map((name) => join(source, name));
+  const input = Object.fromEntries(Object.keys(pages).map((name) => [dirname(name), join(source, name)]));
   const result = await build({
     ...common,
     publicDir: join(source, "app/public"),
@@ -108,7 +108,7 @@ async function buildApp(): Promise<void> {
   const shell = output
     .map((part) => `/${part.fileName}`)
     .filter((path) => /\.(js|css)$/.test(path))
-    .filter((path) => !/katex|highlight/i.test(path));
+    .filter((path) => !/katex|highlight|\/admin/i.test(path));
   const version = createHash("sha256").update(shell.join()).digest("hex").slice(0, 12);
   await buildWindow();
   await buildScript("widget/loader.ts", "widget.js", {});

@@ -8,13 +8,15 @@ import { localBus } from "./adapters/embedded/bus.ts";
 import { MasterVault } from "./adapters/embedded/master-vault.ts";
 import type { Rotated } from "./adapters/embedded/rotation.ts";
 import { openStore } from "./adapters/embedded/store.ts";
+import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
 import { blockRoutes } from "./server/admin-blocks.ts";
-import { createAdminDoor } from "./server/admin.ts";
+import { createAdminDoor, createGuard } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
 import { systemClock } from "./server/clock.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
+import { createFigures } from "./server/figures.ts";
 import { createHttpFace } from "./server/http.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
@@ -58,6 +60,8 @@ export type HostOptions = {
   readonly trustedProxies?: readonly string[];
   /** The operator's secret. Without one, only programs on this machine come in at `/api/v1/admin/`. */
   readonly adminToken?: string | undefined;
+  /** The secret of who reads `/metrics`. Without one, only programs on this machine do. */
+  readonly metricsToken?: string | undefined;
   /** The numbers of fair use (docs/limits.md); `off` bounds nothing but replies. */
   readonly policy?: Policy | "off";
   readonly journal?: Journal;
@@ -116,6 +120,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
     node,
   };
   const bus = localBus();
+  const counted = prometheusMeter();
+  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])].map(({ name }) => name);
+  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models });
   const engine = createEngine(
     {
       log: store.log,
@@ -126,6 +133,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       bus,
       clock,
       journal,
+      meter,
       identity: options.identity ?? { verify: () => Promise.resolve(reject("unauthorized")) },
       model: options.model,
       fallback: options.fallback,
@@ -143,11 +151,16 @@ export async function createHost(options: HostOptions): Promise<Host> {
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
     admin: createAdminDoor({
-      routes: { ...blockRoutes(engine.blocks) },
+      routes: { ...blockRoutes(engine.blocks), ...figureRoutes },
       token: options.adminToken,
       entrance: engine.entrance,
       journal,
     }),
+    metrics: { ...counted, may: createGuard({ token: options.metricsToken, entrance: engine.entrance }) },
+    meter,
+    // With a secret the page is for all to see: it is typed into it. Without, only this machine knows of it.
+    adminPage:
+      options.adminToken === undefined ? createGuard({ token: undefined, entrance: engine.entrance }) : () => true,
     allowedOrigins,
     loopback: options.loopback ?? false,
     assets: options.app === undefined ? undefined : assetsOf(options.app),

@@ -134,6 +134,7 @@ async function main(): Promise<void> {
     policy,
     trustedProxies: settings.trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`),
     adminToken: settings.adminToken,
+    metricsToken: settings.metricsToken,
     app: appFolder,
     signIn: pageSignIn(settings),
     journal,

@@ -11,7 +11,7 @@ import { createHub } from "./hub.ts";
 import type { CallLimits } from "./model-call.ts";
 import { createModelPool } from "./model-pool.ts";
 import { defaultPolicy, type Policy } from "./policy.ts";
-import type { Blocks, Bus, Clock, Identity, Journal, Log, Model, Sessions, Spending, Users } from "./ports.ts";
+import type { Blocks, Bus, Clock, Identity, Journal, Log, Meter, Model, Sessions, Spending, Users } from "./ports.ts";
 import { createDoorman } from "./sessions.ts";
 import { createSocket, type Socket } from "./socket.ts";
 import { createSweep, sweepMs } from "./sweep.ts";
@@ -27,6 +27,7 @@ export type EngineParts = {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly journal: Journal;
+  readonly meter?: Meter | undefined;
   readonly identity: Identity;
   readonly users: Users;
   readonly sessions: Sessions;
@@ -103,17 +104,19 @@ export type Engine = {
 const answersKept = 24 * 3_600_000;
 
 export function createEngine(parts: EngineParts, settings: EngineSettings): Engine {
-  const { log, bus, clock, journal } = parts;
+  const { log, bus, clock, journal, meter = uncounted } = parts;
   const { node, limits } = settings;
   // The owner of leases is one life of the process: with the same name a restart would take its own dead turns for running.
   const owner = `${node}#${clock.secret(6)}`;
   let phase: "starting" | "ready" | "draining" = "starting";
   const sockets = new Set<Socket>();
+  const wires = new Set<Wire>();
 
   const committer = createCommitter({
     log,
     clock,
     journal,
+    meter,
     broken: settings.broken,
     published(work, outcome) {
       const first = outcome.entries[0];
@@ -131,7 +134,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       if (user !== undefined) bus.publish(`user/${user}`, { kind: "row", user, conversation });
     },
   });
-  const models = createModelPool(parts.model, parts.fallback, clock);
+  const models = createModelPool(parts.model, parts.fallback, clock, meter);
   const { onCrash, systemPrompt, contextLength, call } = settings;
   const { policy, trustedProxies } = settings;
   const { blocks: keptBlocks = forgetful.blocks, spending = forgetful.spending } = parts;
@@ -140,13 +143,14 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     blocks: keptBlocks,
     clock,
     journal,
+    meter,
     abuse: policy.abuse,
     trustedProxies,
     changed() {
       for (const socket of sockets) socket.checkBlock();
     },
   });
-  const making = { allowance, log, committer, clock, journal, models, bus, owner };
+  const making = { allowance, log, committer, clock, journal, meter, models, bus, owner };
   const turns = createTurns({ ...making, onCrash, systemPrompt, contextLength, call });
   const titles = createTitles({
     ...making,
@@ -160,6 +164,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     log,
     committer,
     clock,
+    meter,
     turns,
     allowance,
     limits,
@@ -173,11 +178,12 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const doorman = createDoorman({ clock, bus, identity, users, sessions, guests: settings.guests, idleMs, maxMs });
   const hub = createHub({ bus, log, clock });
   const sweep = createSweep({ hub, users, sessions, bus, clock, journal });
-  const entrance = createEntrance({ policy, clock, doorman, blocks });
+  const entrance = createEntrance({ policy, clock, doorman, blocks, meter });
   const socketOptions = {
     clock,
     log,
     journal,
+    meter,
     doorman,
     account: createAccount({ clock, bus, sessions, doorman, idleMs, maxMs }),
     commands,
@@ -211,6 +217,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       });
       every(1000, () => {
         for (const socket of sockets) socket.tick();
+        countQueues(wires, meter);
         void keepSpending(allowance, journal);
       });
       every(3_600_000, () => {
@@ -224,11 +231,13 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     blocks,
     accept(wire, visitor = {}) {
       const entry = entrance.enter(visitor);
-      const socket = createSocket(socketOptions, wire, entry, () => {
-        entry.leave();
+      const socket = createSocket(socketOptions, wire, entry, (code) => {
+        entry.leave(code);
         sockets.delete(socket);
+        wires.delete(wire);
       });
       sockets.add(socket);
+      wires.add(wire);
       return socket;
     },
     sockets: () => sockets.size,
@@ -265,6 +274,19 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
 /** A store without room forgets some of the day's spending at a crash, and nothing else. */
 function keepSpending(allowance: Allowance, journal: Journal): Promise<void> {
   return allowance.flush().catch(() => journal.warn("spending_not_kept"));
+}
+
+const uncounted: Meter = { note: () => undefined };
+
+function countQueues(wires: Iterable<Wire>, meter: Meter): void {
+  let bytes = 0;
+  let most = 0;
+  for (const wire of wires) {
+    const own = wire.buffered();
+    bytes += own;
+    most = Math.max(most, own);
+  }
+  meter.note({ kind: "queues", bytes, most });
 }
 
 const forgetful: { blocks: Blocks; spending: Spending } = {

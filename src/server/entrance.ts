@@ -5,7 +5,7 @@ import { locate, type Place } from "./addresses.ts";
 import type { BlockList, Violation } from "./blocks.ts";
 import { createPace } from "./pace.ts";
 import { isGuest, type Policy } from "./policy.ts";
-import type { Clock } from "./ports.ts";
+import type { Clock, Meter } from "./ports.ts";
 import { secondsOf } from "./problem.ts";
 import type { Admission, Doorman } from "./sessions.ts";
 import type { Visitor } from "./visitor.ts";
@@ -33,7 +33,8 @@ export type Entry = {
   answered(rejection: Rejection): number | undefined;
   /** True once a block shuts this socket out. */
   isBlocked(): boolean;
-  leave(): void;
+  /** `code`: how the socket ended. */
+  leave(code: number): void;
 };
 
 export type Entrance = {
@@ -55,8 +56,9 @@ export function createEntrance(options: {
   clock: Clock;
   doorman: Pick<Doorman, "admit">;
   blocks: BlockList;
+  meter: Meter;
 }): Entrance {
-  const { policy, clock, doorman, blocks } = options;
+  const { policy, clock, doorman, blocks, meter } = options;
   const { address: limits, abuse } = policy;
   const connections = createPace(clock, 60_000);
   const failures = createPace(clock, 60_000);
@@ -88,6 +90,8 @@ export function createEntrance(options: {
     let user: string | undefined;
     let left = false;
     let counted: "waiting" | "signed in" | "not" = "waiting";
+    const began = clock.monotonic();
+    meter.note({ kind: "socket-opened" });
     add(waiting, key, 1);
     const uncount = (): void => {
       if (counted === "waiting") add(waiting, key, -1);
@@ -134,6 +138,7 @@ export function createEntrance(options: {
         if ((signedIn.get(user) ?? 0) >= limitsOf(user).sockets) return later(60_000);
         add(signedIn, user, 1);
         counted = "signed in";
+        meter.note({ kind: "signed-in", resumed: admission.answer.session.resumed });
         return admission;
       },
       violated,
@@ -154,8 +159,9 @@ export function createEntrance(options: {
         return Math.min(60, secondsOf(retryAfterMs));
       },
       isBlocked,
-      leave() {
+      leave(code) {
         left = true;
+        meter.note({ kind: "socket-closed", signedIn: counted === "signed in", code, ms: clock.monotonic() - began });
         uncount();
       },
     };

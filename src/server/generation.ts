@@ -8,7 +8,7 @@ import type { Committer } from "./committer.ts";
 import type { Allowance } from "./allowance.ts";
 import { callModel, type CallLimits, type CallResult } from "./model-call.ts";
 import type { ModelPool } from "./model-pool.ts";
-import type { Clock, Journal, Log, Model } from "./ports.ts";
+import type { Clock, Journal, Log, Meter, Model } from "./ports.ts";
 import { readEntries, readMessage, wholeMessages } from "./replies.ts";
 import { createWriter, type Writer } from "./writer.ts";
 
@@ -17,6 +17,7 @@ export type GenerationOptions = {
   readonly committer: Committer;
   readonly clock: Clock;
   readonly journal: Journal;
+  readonly meter: Meter;
   readonly models: ModelPool;
   readonly allowance: Allowance;
   readonly call: CallLimits;
@@ -47,7 +48,10 @@ export async function generate(
   signal.addEventListener("abort", abort);
   try {
     if (signal.aborted) return "left";
-    return await attempts(options, turn, resume, own);
+    const began = options.clock.monotonic();
+    const outcome = await attempts(options, turn, resume, own);
+    if (outcome === "ended") options.meter.note({ kind: "reply", ms: options.clock.monotonic() - began });
+    return outcome;
   } finally {
     signal.removeEventListener("abort", abort);
   }
@@ -101,6 +105,7 @@ async function attempts(
       clock.random(),
     );
     if (step.kind === "end") return end(options, turn, { status: "failed", error: step.error }, signal);
+    options.meter.note({ kind: "model-again", model: model.name, how: step.kind === "again" ? "retry" : "fallback" });
     if (step.kind === "again") await sleep(clock, step.delayMs, signal);
     else {
       model = models.fallback ?? model;
@@ -179,7 +184,7 @@ async function call(
   writer: Writer,
   signal: AbortSignal,
 ): Promise<CallResult> {
-  const { log, clock } = options;
+  const { log, clock, meter: counts } = options;
   const history = await readPath(log, turn);
   const partial = await readMessage(log, turn.conversation, turn.message);
   const context = buildContext({
@@ -198,7 +203,7 @@ async function call(
   }
   const request = { conversation: turn.conversation, turn: turn.id, messages, history };
   const stopCompacting = compactWhileRunning(options, turn, writer);
-  const result = await callModel({ model, request, writer, limits: options.call, meter, clock, signal });
+  const result = await callModel({ model, request, writer, limits: options.call, meter, counts, clock, signal });
   meter.settle(result);
   await stopCompacting();
   return result;

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { closeCodes, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
 import { clientAddress, type Range } from "./addresses.ts";
-import type { AdminDoor } from "./admin.ts";
+import type { AdminDoor, Guard } from "./admin.ts";
 import type { Assets } from "./assets.ts";
 import type { Engine } from "./engine.ts";
 import {
@@ -19,7 +19,7 @@ import {
   type GateOptions,
   type Refusal,
 } from "./gate.ts";
-import type { Journal } from "./ports.ts";
+import type { Journal, Meter } from "./ports.ts";
 import { secondsOf, sendProblem } from "./problem.ts";
 import { wireOf } from "./wire.ts";
 
@@ -30,6 +30,11 @@ export type HttpOptions = GateOptions & {
   /** Peers whose word about where a request comes from counts. */
   readonly trustedProxies: readonly Range[];
   readonly admin: AdminDoor;
+  /** What is counted, as text, for whoever may read it; undefined: nothing is. */
+  readonly metrics?: { readonly may: Guard; readonly type: string; readonly read: () => Promise<string> } | undefined;
+  readonly meter?: Meter | undefined;
+  /** Who may see the operator's page, which holds no figure by itself; undefined: nobody. */
+  readonly adminPage?: Guard;
   /** The app's pages and files; undefined: `/` belongs to somebody else. */
   readonly assets: Assets | undefined;
 };
@@ -80,12 +85,22 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         refuse(response, request.method === "GET" ? upgradeRequired : methodNotAllowed);
         return true;
       }
+      if (
+        url.pathname === "/metrics" &&
+        options.metrics?.may(request, clientAddress(request, trustedProxies)) === true
+      ) {
+        if (request.method === "GET" && !hasCredential(url)) sendMetrics(response, options.metrics);
+        else refuse(response, methodNotAllowed);
+        return true;
+      }
       const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
       if (hasCredential(url) && (route !== undefined || options.assets !== undefined)) {
         problem(response, 400, "invalid");
         return true;
       }
       const reads = request.method === "GET" || request.method === "HEAD";
+      if (url.pathname === "/admin" && options.adminPage?.(request, clientAddress(request, trustedProxies)) !== true)
+        return false;
       if (route === undefined) return reads && (options.assets?.(request, response, url.pathname) ?? false);
       if (reads) route(response);
       else refuse(response, methodNotAllowed);
@@ -99,6 +114,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
       const refusal = refuseUpgrade(request, url, options) ?? refuseLoad() ?? refuseAddress(address);
       if (refusal !== undefined) {
         journal.info("upgrade_refused", { status: refusal.status });
+        options.meter?.note({ kind: "upgrade-refused", status: refusal.status });
         refuseSocket(socket, refusal);
         return true;
       }
@@ -133,6 +149,13 @@ const upgradeRequired: Refusal = {
   reason: "Upgrade Required",
   headers: { Upgrade: "websocket", "Sec-WebSocket-Version": "13" },
 };
+
+function sendMetrics(response: ServerResponse, { type, read }: NonNullable<HttpOptions["metrics"]>): void {
+  read().then(
+    (body) => response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store" }).end(body),
+    () => problem(response, 500, "internal"),
+  );
+}
 
 function text(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" }).end(body);

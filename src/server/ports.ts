@@ -1,9 +1,11 @@
 // Owns what the server asks of the world: log, bus, model, identity, users, sessions, clock. Types only; no adapter may add to it.
 import type { Entry } from "../domain/log.ts";
+import type { Measure } from "../domain/measure.ts";
 import type { ConversationRecord, MessageRecord, Outcome, TurnRecord, Work } from "../domain/records.ts";
 import type { ErrorCode, Message, Part, Rejection, Snippet, Usage } from "../protocol/index.ts";
 
 export type { Entry } from "../domain/log.ts";
+export type { Measure } from "../domain/measure.ts";
 export type {
   CommandKey,
   ConversationRecord,
@@ -277,4 +279,9 @@ export interface Journal {
   info(event: string, fields?: Readonly<Record<string, string | number | boolean | undefined>>): void;
   warn(event: string, fields?: Readonly<Record<string, string | number | boolean | undefined>>): void;
   error(event: string, fields?: Readonly<Record<string, string | number | boolean | undefined>>): void;
+}
+
+/** Counts what happened. MUST return at once and never throw; what it counts is bounded by Measure itself. */
+export interface Meter {
+  note(measure: Measure): void;
 }
