@@ -106,7 +106,8 @@ async function onText(): Promise<void> {
     );
   if (wanted.includes("P1")) await piece("P1", "ratio <= 0.8", 100, 50, 50 * seconds);
   if (wanted.includes("P2") && (peers || !quick)) await besidePeers(base, ours, seconds);
-  else if (wanted.includes("P2")) await piece("P2", "ratio (the peer itself: --peers)", 40, 50, 50 * seconds);
+  else if (wanted.includes("P2"))
+    await piece("P2 beside L2", "no goal of its own (the peers: --peers)", 40, 50, 50 * seconds);
   if (wanted.includes("P3")) {
     await piece("P3", "ratio <= 0.9", 1000, 50, 50 * seconds);
     await piece("P3 flood", "ratio <= 0.25", 20, 0, 5000);
@@ -205,9 +206,9 @@ try {
   }
   const page = writePage(join(root, "bench/results"), join(root, "docs/performance.md"));
   console.log(`\n${page}`);
-  const last = results.map(
-    ({ id, runs: list }) => `${id} ${median(list.map((run) => run["ratio"] ?? Number.NaN)).toFixed(2)}`,
-  );
+  const last = results
+    .filter(({ runs: list }) => list[0]?.["ratio"] !== undefined)
+    .map(({ id, runs: list }) => `${id} ${median(list.map((run) => run["ratio"] ?? Number.NaN)).toFixed(2)}`);
   console.log(`ratios: ${last.join(", ")}`);
 } finally {
   rmSync(dataDir, { recursive: true, force: true });
