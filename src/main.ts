@@ -200,8 +200,9 @@ async function main(): Promise<void> {
   process.on("SIGINT", () => leave("SIGINT"));
 }
 
-/** `throughline block 192.0.2.7` and its like speak to the server that runs. */
-function command(args: readonly string[]): Promise<number> {
+/** `throughline block 192.0.2.7` and its like speak to the server that runs; `throughline load` to any, and needs no settings. */
+async function command(args: readonly string[]): Promise<number> {
+  if (args[0] === "load") return (await import("./load/command.ts")).loadCommand(args.slice(1), console.log);
   const { host, port, adminToken: token } = settingsOfProcess();
   return runCommand(args, { host, port, token }, { print: console.log, complain: console.error });
 }

@@ -41,6 +41,7 @@ export function createCommitter(options: {
   let cancel: () => void = () => undefined;
   let lastAt = Number.NEGATIVE_INFINITY;
   let lastCost = 0;
+  let lastReplies = 0;
   let pausedUntil = Number.NEGATIVE_INFINITY;
   let scheduledSoon = false;
   let urgent = false;
@@ -65,7 +66,7 @@ export function createCommitter(options: {
     if (sources.size === 0) return undefined;
     const now = clock.monotonic();
     if (now < pausedUntil) return pausedUntil - now;
-    return flushDelay({ now, lastAt, lastCost, quiet: urgent });
+    return flushDelay({ now, lastAt, lastCost, lastReplies, quiet: urgent });
   };
 
   const flush = (): void => {
@@ -80,6 +81,7 @@ export function createCommitter(options: {
         else collected.push({ source, work });
       }
       lastAt = now;
+      lastReplies = collected.length;
       urgent = false;
     }
     const waiting = commands;

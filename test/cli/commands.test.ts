@@ -36,6 +36,16 @@ describe("at a running server", () => {
   beforeAll(() => server.start());
   afterAll(() => server.dispose());
 
+  test("CD3 load tries a server from the shell: 0 where every bound was kept, 1 where one was not, 2 for words that make no sense", async () => {
+    const basics = ["load", "--url", server.url, "--users", "2", "--ramp", "0", "--seconds", "1", "--think", "0"];
+    const loose = ["--max-ack", "20000", "--max-first", "20000", "--max-resume", "20000", "--stop", "1"];
+    const kept = await run([...basics, ...loose], { LIMITS: "a setting that is none" });
+    expect(kept).toMatchObject({ code: 0, err: "" });
+    expect(kept.out).toMatch(/2 people/);
+    expect(await run([...basics, ...loose, "--max-ack", "0"], {})).toMatchObject({ code: 1 });
+    expect(await run(["load", "--users", "none"], {})).toMatchObject({ code: 2 });
+  });
+
   test("CD1 HS18 BL3 block, blocks and unblock work from the shell, on open sockets at once, and a kill forgets no block", async () => {
     const env = { PORT: String(portOf(server)) };
     const talker = await new Talker(server.url.replace("http://", "")).opened();

@@ -121,6 +121,12 @@ describe("batching", () => {
     expect(flushDelay({ now: 5, lastAt: 4, lastCost: 10, quiet: false })).toBe(59);
     expect(flushDelay({ now: 5, lastAt: 4, lastCost: 1000, quiet: false })).toBe(99);
     expect(flushDelay({ now: 500, lastAt: 4, lastCost: 1000, quiet: false })).toBe(0);
+    const many = { now: 5, lastAt: 4, lastCost: 1 };
+    expect(flushDelay({ ...many, lastReplies: 60, quiet: false })).toBe(19);
+    expect(flushDelay({ ...many, lastReplies: 90, quiet: false })).toBe(29);
+    expect(flushDelay({ ...many, lastReplies: 5000, quiet: false })).toBe(99);
+    expect(flushDelay({ ...many, lastReplies: 90, quiet: true })).toBe(0);
+    expect(flushDelay({ ...many, lastCost: 10, lastReplies: 5000, quiet: true })).toBe(59);
   });
 
   test("BA3 FO4 offsets follow the parts, pairs stay whole, a commit takes 16 KiB", () => {

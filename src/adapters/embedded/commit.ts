@@ -111,7 +111,7 @@ export function createCommit(
   const savePieces = (view: LazyView, turn: TurnRecord, row: ConversationRecord, entries: readonly Entry[]): void => {
     if (view.cid === undefined) return;
     const own = hot.open(view.cid, row);
-    for (const entry of entries) tail.add(own, turn, entry.last, codec.sealEntry(own.cid, row.id, entry));
+    for (const entry of entries) tail.add(own, turn, entry, codec.sealEntry(own.cid, row.id, entry));
     own.record = row;
     own.turns.set(turn.id, Object.freeze({ ...turn }));
   };
