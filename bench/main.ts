@@ -1,5 +1,6 @@
 // `npm run bench`: every goal beside the limit, alternating runs in one go, medians; results as JSON, table and docs/performance.md.
 //   npm run bench -- --quick            P1, P2, P4 and P5 in about a minute
+//   npm run bench -- --only cost        what encryption and limits add
 //   npm run bench -- --only P1,P6 --runs 7 --peers
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
@@ -22,13 +23,17 @@ const { values } = parseArgs({
 });
 const { quick, peers } = values;
 const runs = Number(values.runs ?? (quick ? 2 : 5));
-const wanted = (values.only ?? (quick ? "P1,P2,P4,P5" : "P1,P2,P3,P4,P5,P6,P7")).split(",");
+const wanted = (values.only ?? (quick ? "P1,P2,P4,P5" : "P1,cost,P2,P3,P4,P5,P6,P7")).split(",");
 const root = join(import.meta.dirname, "..");
 const dataDir = mkdtempSync(join(tmpdir(), "throughline-bench-"));
 
-const serverOn = (base: string, name: string): Promise<Program> =>
+/** What differs from the server that the others are measured with. */
+type Differing = { readonly node?: readonly string[]; readonly LIMITS?: string };
+
+const serverOn = (base: string, name: string, { node = [], LIMITS = "off" }: Differing = {}): Promise<Program> =>
   start(
     [
+      ...node,
       ...(values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`]),
       join(root, "src/main.ts"),
     ],
@@ -38,7 +43,7 @@ const serverOn = (base: string, name: string): Promise<Program> =>
       LOG_LEVEL: "silent",
       TITLES: "off",
       // All the streams come from one address at once.
-      LIMITS: "off",
+      LIMITS,
       MODEL: "openai-compatible:bench",
       OPENAI_BASE_URL: base,
     },
@@ -108,6 +113,7 @@ async function onText(): Promise<void> {
   if (wanted.includes("P2") && (peers || !quick)) await besidePeers(base, ours, seconds);
   else if (wanted.includes("P2"))
     await piece("P2 beside L2", "no goal of its own (the peers: --peers)", 40, 50, 50 * seconds);
+  if (wanted.includes("cost")) await cost(base);
   if (wanted.includes("P3")) {
     await piece("P3", "ratio <= 0.9", 1000, 50, 50 * seconds);
     await piece("P3 flood", "ratio <= 0.25", 20, 0, 5000);
@@ -151,6 +157,40 @@ async function onText(): Promise<void> {
     );
   }
   await Promise.all([end(), model.end()]);
+}
+
+/** What encryption and limits add to a piece: the same server with both, and with neither. */
+async function cost(base: string): Promise<void> {
+  const most = 1_000_000_000;
+  const address = [
+    "connectionsPerMinute",
+    "waitingSockets",
+    "newGuestsPerHour",
+    "guestMessagesPerMinute",
+    "guestTokensPerDay",
+  ];
+  const file = join(dataDir, "limits.json");
+  writeFileSync(file, JSON.stringify({ address: Object.fromEntries(address.map((name) => [name, most])) }));
+  const [without, all] = await Promise.all([
+    serverOn(base, "plain", { node: ["--import", join(root, "bench/plain-vault.ts")] }),
+    serverOn(base, "all", { LIMITS: file }),
+  ]);
+  const load = { streams: 100, rate: 50, pieces: 50 * (quick ? 3 : 6) };
+  await measure(
+    "cost",
+    `CPU per piece with encryption and limits, beside the same server without, ${load.streams} streams x ${load.rate}/s`,
+    { unit: "us", goal: "ratio <= 1.15" },
+    async () => {
+      const run: Record<string, number> = {};
+      for (const [name, program] of [
+        ["without", without],
+        ["throughline", all],
+      ] as const)
+        run[name] = await perPiece({ name, program, open: openThroughline }, load);
+      return { ...run, ratio: ratio(run["throughline"] ?? Number.NaN, run["without"] ?? Number.NaN) };
+    },
+  );
+  await Promise.all([without.end(), all.end()]);
 }
 
 async function besidePeers(base: string, ours: Side, seconds: number): Promise<void> {
