@@ -47,6 +47,7 @@ export function fieldOf(form: HTMLFormElement, name: string): string {
 const place = "throughline-admin";
 /** Kept until the tab is closed. It is sent as a header and never as a cookie: no other site can use it. */
 export const keepToken = (token: string): void => sessionStorage.setItem(place, token);
+export const hasToken = (): boolean => sessionStorage.getItem(place) !== null;
 export const forgetToken = (): void => sessionStorage.removeItem(place);
 
 async function ask(method: string, path: string, body?: object): Promise<unknown> {

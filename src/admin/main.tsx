@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useState, type FormEvent, type ReactElement } from "react";
 import { createRoot } from "react-dom/client";
 import { Blocks } from "./blocks.tsx";
-import { fieldOf, forgetToken, keepToken, readFigures, Refused, type Figures } from "./door.ts";
+import { fieldOf, forgetToken, hasToken, keepToken, readFigures, Refused, type Figures } from "./door.ts";
 import { Plot, type Line } from "./plot.tsx";
 
 const everyMs = 5000;
@@ -43,7 +43,7 @@ function Page(): ReactElement {
     <main>
       <header>
         <h1>Throughline</h1>
-        {!shut && (
+        {!shut && hasToken() && (
           <button type="button" onClick={leave}>
             Forget token
           </button>

@@ -72,6 +72,8 @@ test("OB5 the page shows what goes on, live, and no text of it", async () => {
   expect(plots.length).toBe(6);
   expect(await page.content()).not.toContain("canary-of-a-text");
   expect(opened[0]?.faults).toEqual([]);
+  // There is no token to forget where none is asked for.
+  expect(await page.getByRole("button", { name: "Forget token" }).count()).toBe(0);
 });
 
 test("OB5 OD3 blocks are added and lifted, and each act is a line in the journal", async () => {
