@@ -11,6 +11,7 @@ import { openStore } from "./adapters/embedded/store.ts";
 import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
 import { blockRoutes } from "./server/admin-blocks.ts";
+import { keyRoutes } from "./server/admin-keys.ts";
 import { createAdminDoor, createGuard } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
@@ -140,6 +141,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     settings,
   );
+  const rotateKey = async (): Promise<Rotated> => {
+    const rotated = await store.rotation.rotate();
+    if ("rewrapped" in rotated) journal.info("master_key_rotated", rotated);
+    return rotated;
+  };
   const { allowedOrigins = [], signIn = [] } = options;
   const facts = { model: options.model.name, version: settings.version, guests: settings.guests, signIn };
   const assetsOf = (folder: string): Assets =>
@@ -151,7 +157,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
     admin: createAdminDoor({
-      routes: { ...blockRoutes(engine.blocks), ...figureRoutes },
+      routes: { ...blockRoutes(engine.blocks), ...keyRoutes(rotateKey), ...figureRoutes },
       token: options.adminToken,
       entrance: engine.entrance,
       journal,
@@ -179,11 +185,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     request: face.request,
     upgrade: face.upgrade,
     ready: engine.ready,
-    async rotateKey() {
-      const rotated = await store.rotation.rotate();
-      if ("rewrapped" in rotated) journal.info("master_key_rotated", rotated);
-      return rotated;
-    },
+    rotateKey,
     async eraseUser(user) {
       await store.sessions.revoke({ user }, clock.now());
       bus.publish(`user/${user}`, { kind: "session-ended", user });

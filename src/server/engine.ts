@@ -155,8 +155,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const titles = createTitles({
     ...making,
     mode: settings.titles,
-    // Titles count in nobody's allowance yet: this is where they would.
-    used: () => undefined,
+    used: (user, usage) => allowance.charge(user, usage),
   });
   const accepting = (): boolean => phase === "ready";
   const model = parts.model.name;

@@ -15,7 +15,6 @@ import {
   socketPath,
   subprotocol,
   targetOf,
-  visitorOf,
   type GateOptions,
   type Refusal,
 } from "./gate.ts";
@@ -123,7 +122,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         ws.on("error", () => undefined);
         if (offersOnlyOtherVersions(request))
           return ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
-        wireOf(ws, socket, (wire) => engine.accept(wire, { ...visitorOf(request), address }));
+        wireOf(ws, socket, (wire) => engine.accept(wire, { address, agent: request.headers["user-agent"] }));
       });
       return true;
     },

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { sessionEnd, type Speaker } from "../domain/session.ts";
 import { isRejection } from "../domain/records.ts";
 import { reject, stamp, type CloseCode, type CommandOf, type Rejection } from "../protocol/index.ts";
+import { isGuest } from "./policy.ts";
 import { StoreFailure, type Bus, type Claims, type Clock, type Identity } from "./ports.ts";
 import type { SessionAbout, SessionRecord, Sessions, User, Users } from "./ports.ts";
 import { describeVisitor, type Visitor } from "./visitor.ts";
@@ -45,7 +46,6 @@ const lateMs = 2000;
 const toldMoves = 100;
 
 const hashOf = (token: string): string => createHash("sha256").update(token).digest("base64url");
-const isGuest = (user: string): boolean => user.startsWith("guest_");
 
 export function createDoorman(options: DoormanOptions): Doorman {
   const { clock, identity, users, sessions } = options;
