@@ -134,7 +134,7 @@ test("MK8 code that is long is in pieces that together are the code, coloured or
   expect(element.querySelectorAll(".md-chunk").length).toBeGreaterThan(4);
   expect(element.querySelector("code")?.textContent).toBe(code);
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: false });
-  await expect.poll(() => element.querySelectorAll(".hljs-a").length).toBeGreaterThan(100);
+  await expect.poll(() => element.querySelectorAll(".hljs-a").length, { timeout: 10_000 }).toBeGreaterThan(100);
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
   expect(element.querySelector("code")?.textContent).toBe(code);
 });
