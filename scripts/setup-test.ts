@@ -1,6 +1,7 @@
 // Owns what the tests need of a machine: a list of steps, each of which finds its part, fetches it, or says what is missing.
 import { spawnSync } from "node:child_process";
 import { findChromium } from "../test/browser/chromium.ts";
+import { findPromtool } from "../test/observe/promtool.ts";
 
 /** One part. Resolves to what it found; rejects with a sentence that says what is missing and what to do about it. */
 type Step = { readonly name: string; readonly prepare: () => Promise<string> };
@@ -10,6 +11,13 @@ function run(program: string, args: readonly string[], env: Record<string, strin
   const { status, stderr } = spawnSync(program, args, { env: { ...process.env, ...env }, encoding: "utf8" });
   if (status !== 0) console.error(stderr);
   return status === 0;
+}
+
+/** A package of Debian, where this may be done. */
+function installPackage(name: string, ...flags: string[]): boolean {
+  const quiet = { DEBIAN_FRONTEND: "noninteractive" };
+  if (process.getuid?.() !== 0 || !run("apt-get", ["update", "-qq"], quiet)) return false;
+  return run("apt-get", ["install", "-y", "-qq", ...flags, name], quiet);
 }
 
 const neededNode = [24, 18, 1] as const;
@@ -36,17 +44,23 @@ const steps: readonly Step[] = [
     prepare() {
       const found = findChromium();
       if (found !== undefined) return Promise.resolve(found);
-      const quiet = { DEBIAN_FRONTEND: "noninteractive" };
-      const isRoot = process.getuid?.() === 0;
-      if (
-        isRoot &&
-        run("apt-get", ["update", "-qq"], quiet) &&
-        run("apt-get", ["install", "-y", "-qq", "chromium"], quiet)
-      ) {
+      if (installPackage("chromium")) {
         return Promise.resolve(`installed, ${findChromium() ?? "not found"}`);
       }
       return Promise.reject(
         new Error("Chromium is missing. Install it (Debian: apt-get install chromium), or name it in CHROMIUM_PATH."),
+      );
+    },
+  },
+  {
+    name: "promtool",
+    prepare() {
+      const found = findPromtool();
+      if (found !== undefined) return Promise.resolve(found);
+      if (installPackage("prometheus", "--no-install-recommends"))
+        return Promise.resolve(`installed, ${findPromtool() ?? "not found"}`);
+      return Promise.reject(
+        new Error("promtool is missing. Install it (Debian: apt-get install prometheus), or name it in PROMTOOL_PATH."),
       );
     },
   },

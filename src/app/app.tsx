@@ -1,5 +1,6 @@
 // Owns the app's frame: sidebar, header, the conversation shown, dialogs and keys. It draws no message.
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { flushSync } from "react-dom";
 import type { Readable } from "../client/index.ts";
 import { useClient, useConnection, useConversation, usePerson, useReadable } from "../react/index.ts";
 import { Chat } from "../ui/chat.tsx";
@@ -14,7 +15,7 @@ import type { Facts } from "./facts.ts";
 import { useFreshId } from "./fresh.ts";
 import { useKeys } from "./keys.ts";
 import { go, place } from "./place.ts";
-import { languageOf, preferences } from "./preferences.ts";
+import { languageOf, localeOf, preferences } from "./preferences.ts";
 import { Settings } from "./settings.tsx";
 import { Shortcuts } from "./shortcuts.tsx";
 import { Sidebar } from "./sidebar.tsx";
@@ -31,12 +32,14 @@ type Around = {
 export function App(props: Around): ReactNode {
   const language = languageOf(useReadable(preferences));
   const texts = useTexts(language);
-  const formats = useMemo(() => createFormats(language), [language]);
+  const formats = useMemo(() => createFormats(localeOf(language)), [language]);
   if (texts === undefined) return null;
   return (
-    <UiProvider texts={texts} formats={formats}>
-      <Inside {...props} />
-    </UiProvider>
+    <div className="tl">
+      <UiProvider texts={texts} formats={formats}>
+        <Inside {...props} />
+      </UiProvider>
+    </div>
   );
 }
 
@@ -71,7 +74,8 @@ function Frame({ facts, keeper }: Around): ReactNode {
   const { texts, toast } = useUi();
   const client = useClient();
   const copyText = useCopy();
-  const { conversation, message } = useReadable(place);
+  const here = useReadable(place);
+  const { conversation } = here;
   const [freshId, startFresh] = useFreshId(client);
   const id = conversation ?? freshId;
   const { view } = useConversation(id);
@@ -100,9 +104,20 @@ function Frame({ facts, keeper }: Around): ReactNode {
     go({});
     requestAnimationFrame(focusBox);
   }, [conversation, view, startFresh, focusBox]);
+  const instead = useMemo(
+    () => ({
+      id: freshId,
+      begun() {
+        go({ conversation: freshId });
+        startFresh();
+      },
+    }),
+    [freshId, startFresh],
+  );
   const search = useCallback(() => {
-    setDrawer(true);
-    requestAnimationFrame(() => document.querySelector<HTMLElement>(".app-search input")?.focus());
+    // At once: what is typed right after the key belongs into it.
+    flushSync(() => setDrawer(true));
+    document.querySelector<HTMLElement>(".app-search input")?.focus();
   }, []);
   const copyLast = useCallback(() => {
     const reply = view.entries.findLast((entry) => entry.message.role === "assistant");
@@ -126,10 +141,10 @@ function Frame({ facts, keeper }: Around): ReactNode {
   useEffect(() => {
     document.title = view.title === undefined ? "Throughline" : `${view.title} · Throughline`;
   }, [view.title]);
-  useEffect(() => setDrawer(false), [id]);
+  useEffect(() => setDrawer(false), [here, id]);
 
   return (
-    <div className="tl app" data-drawer={drawer}>
+    <div className="app" data-drawer={drawer}>
       <button type="button" className="tl-skip" onClick={focusBox}>
         {texts.skip}
       </button>
@@ -157,8 +172,9 @@ function Frame({ facts, keeper }: Around): ReactNode {
           id={id}
           examples={texts.examples}
           model={facts.model}
-          target={message}
+          target={here}
           begun={conversation !== undefined}
+          instead={instead}
           signIn={signedOut ? () => setDialog("sign-in") : undefined}
         />
       </main>

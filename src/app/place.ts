@@ -20,11 +20,11 @@ addEventListener("popstate", () => cell.set(read()));
 
 export const place: Readable<Place> = cell;
 
-export const pathOf = (conversation: string | undefined): string =>
-  conversation === undefined ? "/" : `/c/${conversation}`;
+export const pathOf = (conversation: string | undefined, message?: string): string =>
+  (conversation === undefined ? "/" : `/c/${conversation}`) + (message === undefined ? "" : `#${message}`);
 
 export function go(to: { conversation?: string | undefined; message?: string | undefined }, replace = false): void {
-  const path = pathOf(to.conversation) + (to.message === undefined ? "" : `#${to.message}`);
+  const path = pathOf(to.conversation, to.message);
   if (replace) history.replaceState(null, "", path);
   else if (path !== location.pathname + location.hash) history.pushState(null, "", path);
   cell.set(read());

@@ -29,6 +29,10 @@ export const preferences: Readable<Preferences> = cell;
 export const languageOf = ({ language }: Preferences): Language =>
   language === "device" ? pickLanguage(navigator.languages) : language;
 
+/** The language as the device has it, if it does: its region says how times are written. */
+export const localeOf = (language: Language): string =>
+  navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === language) ?? language;
+
 export function choose(change: Partial<Preferences>): void {
   cell.set({ ...cell.getSnapshot(), ...change });
   apply();

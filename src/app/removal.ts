@@ -2,7 +2,6 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { pageStore, RequestError, type ConversationRow } from "../client/index.ts";
 import { useClient } from "../react/index.ts";
-import { failureText } from "../ui/failure.ts";
 import { useUi } from "../ui/ui.tsx";
 import { go } from "./place.ts";
 
@@ -38,7 +37,7 @@ export function useRemoval(current: string): {
   readonly remove: (row: ConversationRow) => void;
 } {
   const client = useClient();
-  const { texts, toast } = useUi();
+  const { texts, toast, fail } = useUi();
   const [removals, setRemovals] = useState(read);
   const shown = useRef(current);
   shown.current = current;
@@ -53,11 +52,11 @@ export function useRemoval(current: string): {
       } catch (error) {
         // Gone already is what was wanted.
         const gone = error instanceof RequestError && error.code === "not_found";
-        if (!gone) toast({ text: failureText(texts, error), alert: true });
+        if (!gone) fail(error);
       }
       return forget(id);
     },
-    [client, forget, texts, toast],
+    [client, forget, fail],
   );
   const remove = useCallback(
     ({ id }: ConversationRow) => {

@@ -1,25 +1,25 @@
 // Owns one conversation in the list: its title, its mark, and what can be done with it.
 import { memo, useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
-import type { ConversationRow } from "../client/index.ts";
+import type { ListedConversation } from "../client/index.ts";
 import { useClient } from "../react/index.ts";
-import { failureText } from "../ui/failure.ts";
 import { Icon, type IconName } from "../ui/icon.tsx";
 import { IconButton, useUi } from "../ui/ui.tsx";
 import { go, pathOf } from "./place.ts";
 
 export const Row = memo(function Row(props: {
-  readonly row: ConversationRow;
+  readonly row: ListedConversation;
   readonly current: boolean;
   readonly archived: boolean;
-  readonly remove: (row: ConversationRow) => void;
+  readonly remove: (row: ListedConversation) => void;
 }): ReactNode {
   const { row, current, archived } = props;
-  const { texts, toast } = useUi();
+  const { texts, formats, toast, fail } = useUi();
   const conversation = useClient().conversation(row.id);
   const [open, setOpen] = useState(false);
   const [renaming, setRenaming] = useState(false);
-  const title = row.title ?? texts.untitled;
-  const fail = (error: unknown): void => toast({ text: failureText(texts, error), alert: true });
+  const { snippet } = row;
+  // Two that have no title yet are told apart by their times.
+  const title = row.title ?? `${texts.untitled}, ${formats.time(row.createdAt)}`;
 
   if (renaming) {
     return (
@@ -45,20 +45,23 @@ export const Row = memo(function Row(props: {
   return (
     <li className="app-row" data-current={current}>
       <a
-        href={pathOf(row.id)}
+        href={pathOf(row.id, snippet?.message)}
         aria-current={current ? "page" : undefined}
         onClick={(event) => {
           if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
           event.preventDefault();
-          go({ conversation: row.id });
+          go({ conversation: row.id, message: snippet?.message });
         }}
       >
         <span className="app-row-title" dir="auto">
           {title}
         </span>
-        {row.turn !== undefined && (
+        {row.turn !== undefined ? (
           <span className="app-mark app-mark-busy" role="img" aria-label={texts.replying} title={texts.replying} />
-        )}
+        ) : row.unread === true ? (
+          <span className="app-mark" role="img" aria-label={texts.unread} title={texts.unread} />
+        ) : null}
+        {snippet !== undefined && <Snippet text={snippet.text} at={snippet.at} />}
       </a>
       <span className="tl-anchor">
         <IconButton
@@ -134,6 +137,23 @@ function Menu({ items, close }: { readonly items: readonly Item[]; readonly clos
         </button>
       ))}
     </div>
+  );
+}
+
+/** Where a search has found it, with the hit marked. */
+function Snippet({
+  text,
+  at: [from, to],
+}: {
+  readonly text: string;
+  readonly at: readonly [number, number];
+}): ReactNode {
+  return (
+    <span className="app-snippet" dir="auto">
+      {text.slice(0, from)}
+      <mark>{text.slice(from, to)}</mark>
+      {text.slice(to)}
+    </span>
   );
 }
 

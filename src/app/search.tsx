@@ -1,8 +1,7 @@
 // Owns the search over one's own conversations: what is asked of the server, and when. It searches nothing itself.
 import { useEffect, useState, type ReactNode } from "react";
-import type { ConversationRow } from "../client/index.ts";
+import type { ListedConversation } from "../client/index.ts";
 import { useClient } from "../react/index.ts";
-import { failureText } from "../ui/failure.ts";
 import { Icon } from "../ui/icon.tsx";
 import { useUi } from "../ui/ui.tsx";
 
@@ -13,11 +12,11 @@ const rest = 200;
 export function useSearch(
   query: string,
   archived: boolean,
-  rows: readonly ConversationRow[],
-): readonly ConversationRow[] | undefined {
+  rows: readonly ListedConversation[],
+): readonly ListedConversation[] | undefined {
   const client = useClient();
-  const { texts, toast } = useUi();
-  const [found, setFound] = useState<readonly ConversationRow[]>();
+  const { fail } = useUi();
+  const [found, setFound] = useState<readonly ListedConversation[]>();
   const asks = query !== "" || archived;
   useEffect(() => {
     if (!asks) return setFound(undefined);
@@ -26,13 +25,13 @@ export function useSearch(
       client
         .list({ ...(query === "" ? {} : { query }), ...(archived ? { archived } : {}) })
         .then((page) => wanted && setFound(page.rows))
-        .catch((error: unknown) => wanted && toast({ text: failureText(texts, error), alert: true }));
+        .catch((error: unknown) => wanted && fail(error));
     }, rest);
     return () => {
       wanted = false;
       clearTimeout(timer);
     };
-  }, [client, query, archived, asks, rows, texts, toast]);
+  }, [client, query, archived, asks, rows, fail]);
   return asks ? (found ?? []) : undefined;
 }
 

@@ -1,12 +1,13 @@
-// Owns the settings of a person: appearance, language, and the way out.
+// Owns the settings of a person: appearance, language, account, and the way out.
 import type { ReactNode } from "react";
 import { useClient, usePerson, useReadable } from "../react/index.ts";
 import { Dialog } from "../ui/dialog.tsx";
-import { failureText } from "../ui/failure.ts";
 import { languages, type Language } from "../ui/language.ts";
+import { nameOf } from "../ui/texts.ts";
 import { useUi } from "../ui/ui.tsx";
 import type { Facts } from "./facts.ts";
 import { choose, preferences, type Theme } from "./preferences.ts";
+import { Sessions } from "./sessions.tsx";
 import type { Keeper } from "./sign-in-keeper.ts";
 
 const themes: readonly Theme[] = ["system", "light", "dark"];
@@ -19,14 +20,14 @@ export function Settings(props: {
   /** Asks a guest who it is. */
   readonly signIn: () => void;
 }): ReactNode {
-  const { texts, toast } = useUi();
+  const { texts, fail } = useUi();
   const client = useClient();
   const person = usePerson();
   const { theme, language } = useReadable(preferences);
   const leave = (everywhere: boolean): void => {
     props.close();
     props.keeper.leave();
-    client.logout(everywhere).catch((error: unknown) => toast({ text: failureText(texts, error), alert: true }));
+    client.logout(everywhere).catch(fail);
   };
   return (
     <Dialog title={texts.settings} close={props.close}>
@@ -57,7 +58,7 @@ export function Settings(props: {
         </select>
       </label>
       <section className="app-account" aria-label={texts.account}>
-        <p dir="auto">{person?.name ?? texts.guest}</p>
+        <p dir="auto">{nameOf(person, texts)}</p>
         {person?.guest === true && props.facts.signIn.length > 0 && (
           <button type="button" className="tl-button tl-primary" onClick={props.signIn}>
             {texts.signIn}
@@ -70,6 +71,7 @@ export function Settings(props: {
           {texts.signOutEverywhere}
         </button>
       </section>
+      <Sessions />
       <footer className="app-settings-foot">
         <button type="button" className="tl-text-button" onClick={props.shortcuts}>
           {texts.shortcuts}

@@ -5,7 +5,8 @@ import { useConversations, usePerson } from "../react/index.ts";
 import { daysBetween, type Formats } from "../ui/formats.ts";
 import { useKeptFocus } from "../ui/focus.ts";
 import { Icon } from "../ui/icon.tsx";
-import type { Texts } from "../ui/texts.ts";
+import { nameOf, type Texts } from "../ui/texts.ts";
+import { useLater } from "../ui/times.ts";
 import { IconButton, useUi } from "../ui/ui.tsx";
 import { Row } from "./row.tsx";
 import { SearchBox, useSearch } from "./search.tsx";
@@ -19,13 +20,15 @@ export function Sidebar(props: {
   readonly settings: () => void;
 }): ReactNode {
   const { current, close } = props;
-  const { texts, formats } = useUi();
+  const { texts, formats, fail } = useUi();
   const person = usePerson();
   const { rows, more, status, loadMore } = useConversations();
   const [query, setQuery] = useState("");
   const [archived, setArchived] = useState(false);
   const found = useSearch(query.trim(), archived, rows);
   const { hidden, remove } = useRemoval(current);
+  // For a moment it is so at every start.
+  const behind = useLater(status === "behind", 1500);
   const side = useRef<HTMLElement>(null);
   useDrawer(side, props.open, close);
   useKeptFocus(side, (item) => (item ?? side.current)?.querySelector<HTMLElement>(".app-row-more, .app-start"));
@@ -66,6 +69,7 @@ export function Sidebar(props: {
               {query.trim() === "" ? texts.archived : texts.searchResults(shown.length)}
             </p>
           )}
+          {plain && behind && <p className="app-found">{texts.listBehind}</p>}
           {plain && status === "live" && rows.length === 0 && <p className="app-found">{texts.noConversations}</p>}
           {groups.map(([name, members]) => (
             <section key={name} aria-label={name}>
@@ -78,7 +82,7 @@ export function Sidebar(props: {
             </section>
           ))}
           {plain && more && (
-            <button type="button" className="tl-text-button" onClick={() => void loadMore().catch(() => undefined)}>
+            <button type="button" className="tl-text-button" onClick={() => void loadMore().catch(fail)}>
               {texts.loadMore}
             </button>
           )}
@@ -86,7 +90,7 @@ export function Sidebar(props: {
         <footer className="app-side-foot">
           <button type="button" className="app-person" onClick={props.settings}>
             <Icon name="settings" />
-            <span dir="auto">{person?.name ?? texts.guest}</span>
+            <span dir="auto">{nameOf(person, texts)}</span>
             <span className="tl-hidden">{texts.settings}</span>
           </button>
           <IconButton

@@ -25,7 +25,7 @@ export function SignInScreen(props: Props): ReactNode {
   const { texts } = useUi();
   const { kind } = useConnection();
   return (
-    <main className="tl app-door">
+    <main className="app-door">
       <h1>Throughline</h1>
       <h2>{texts.signInTitle}</h2>
       {kind !== "signed-out" && <ConnectionBanner />}

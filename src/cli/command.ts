@@ -11,6 +11,7 @@ throughline block ADDRESS        shut out an address or a range such as 203.0.11
 throughline unblock ADDRESS      let it in again
 throughline blocks               list what is shut out
 throughline rotate-key           make a new master key and put everything under it
+throughline load --url URL       find out what a deployment holds; --help tells the options
 throughline help                 this text
 
 The commands talk to the running server: HOST and PORT say where it is, ADMIN_TOKEN lets them in.`;

@@ -23,7 +23,8 @@ export type ConnectionState =
       readonly blocked?: true;
     }
   | { readonly kind: "offline"; readonly attempt: number; readonly at: number }
-  | { readonly kind: "signed-out" }
+  /** `left`: on purpose. */
+  | { readonly kind: "signed-out"; readonly left?: true }
   | { readonly kind: "stopped"; readonly code: number };
 
 export type ConnectionOptions = {
@@ -239,7 +240,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     renew,
     tryNow,
     send: (text) => live?.send(text) ?? false,
-    signOut: () => halt({ kind: "signed-out" }),
+    signOut: () => halt({ kind: "signed-out", left: true }),
     close: () => halt({ kind: "idle" }),
   };
 }

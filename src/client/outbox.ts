@@ -14,6 +14,8 @@ export type Pending = OutboxItem & {
   readonly seq?: number;
   /** The server asked for patience (a rate or an allowance): it goes by itself at this time, in milliseconds since 1970. */
   readonly waitsUntil?: number;
+  /** Why it has to wait until then. */
+  readonly waitsFor?: Rejection["code"];
 };
 
 /** Where a message would go now: under `parent` (undefined: whatever is newest), or not yet. */
@@ -44,7 +46,7 @@ export type Outbox = {
   pump(): void;
   /** A reply that held messages of this conversation back has ended. */
   freed(conversation: string): void;
-  /** Takes back one that cannot have been delivered. False: too late. */
+  /** Takes back one that cannot have been delivered, or whose writer, a guest, is no more. False: too late. */
   remove(message: string): Promise<boolean>;
   /** Replaces the content of one that cannot have been delivered. False: too late. */
   change(message: string, parts: readonly SentPart[]): Promise<boolean>;
@@ -93,8 +95,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (done !== undefined) return { ...item, status: "sent", seq: done.seq };
     if (sending.get(item.conversation) === item.id) return { ...item, status: "sending" };
     if (item.error !== undefined) return { ...item, status: "failed" };
-    const until = pauses.until(item.id);
-    return { ...item, status: "waiting", ...(until === undefined ? {} : { waitsUntil: until }) };
+    const told = pauses.told(item.id);
+    return { ...item, status: "waiting", ...(told && { waitsUntil: told.until, waitsFor: told.why }) };
   };
 
   const reload = async (): Promise<void> => {
@@ -186,7 +188,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (patient.has(error.code)) {
       await update(item.id, unsent);
       const wait = Math.max(error.retryAfterMs ?? 0, backoff(1, environment.random));
-      return pauses.rest(item.id, wait, { told: true });
+      return pauses.rest(item.id, wait, { why: error.code });
     }
     const count = pauses.tries(item.id) + 1;
     if (!error.retryable || count >= tries) return fail(item, error);
@@ -244,7 +246,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
     },
     async remove(message) {
       const item = byMessage(message);
-      if (item === undefined || (item.sentAt !== undefined && item.error === undefined)) return false;
+      const isLeft = options.fate(item?.user ?? "") === "shown";
+      if (item === undefined || (item.sentAt !== undefined && item.error === undefined && !isLeft)) return false;
       drop(item.id);
       await store.remove(item.id);
       tabs.post();

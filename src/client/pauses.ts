@@ -1,15 +1,20 @@
 // Owns which messages rest before they are tried again, and until when. It sends none and knows nothing of why.
 
-/** `tries`: how often it has failed. `told`: the server said how long, so people may be shown it. */
-type Pause = { readonly tries: number; readonly until?: number; readonly cancel: (() => void) | undefined };
+import type { ErrorCode } from "../protocol/index.ts";
+
+/** Until when the server wants a message to wait, milliseconds since 1970, and why: people may be shown it. */
+type Told = { readonly until: number; readonly why: ErrorCode };
+
+/** `tries`: how often it has failed. */
+type Pause = { readonly tries: number; readonly told?: Told; readonly cancel: (() => void) | undefined };
 
 export type Pauses = {
   tries(id: string): number;
   isResting(id: string): boolean;
-  /** When one goes by itself, milliseconds since 1970, where the server said so. */
-  until(id: string): number | undefined;
-  /** Lets one rest; `over` is called when it may go. */
-  rest(id: string, ms: number, how: { tries?: number; told?: boolean }): void;
+  /** Of one that the server itself wants to wait. */
+  told(id: string): Told | undefined;
+  /** Lets one rest; `over` is called when it may go. `why`: the server said how long. */
+  rest(id: string, ms: number, how: { tries?: number; why?: ErrorCode }): void;
   /** Ends a rest that only waits for a reply to end: none that the server asked for, none after failures. */
   wake(id: string): void;
   forget(id: string): void;
@@ -31,7 +36,7 @@ export function createPauses(clock: Clock, over: () => void): Pauses {
   return {
     tries,
     isResting: (id) => pauses.get(id)?.cancel !== undefined,
-    until: (id) => pauses.get(id)?.until,
+    told: (id) => pauses.get(id)?.told,
     rest(id, asked, how) {
       const ms = Math.min(asked, longest);
       const count = how.tries ?? tries(id);
@@ -40,11 +45,12 @@ export function createPauses(clock: Clock, over: () => void): Pauses {
         pauses.set(id, { tries: count, cancel: undefined });
         over();
       });
-      pauses.set(id, { tries: count, cancel, ...(how.told === true ? { until: clock.now() + ms } : {}) });
+      const told = how.why === undefined ? {} : { told: { until: clock.now() + ms, why: how.why } };
+      pauses.set(id, { tries: count, cancel, ...told });
     },
     wake(id) {
       const pause = pauses.get(id);
-      if (pause?.tries === 0 && pause.until === undefined) forget(id);
+      if (pause?.tries === 0 && pause.told === undefined) forget(id);
     },
     forget,
     close() {

@@ -35,7 +35,11 @@ export function decideCommand(command: ChangingCommand, context: Context): Omit<
       return { conversation, decide: (view) => erase(view, context) };
     case "message.send": {
       const messages = command.parent ? [command.message, command.parent] : [command.message];
-      return { conversation, needs: { messages, files: filesOf(command.parts) }, decide: (view) => send(view, command, context) };
+      return {
+        conversation,
+        needs: { messages, files: filesOf(command.parts) },
+        decide: (view) => send(view, command, context),
+      };
     }
     case "message.edit":
       return {

@@ -105,7 +105,11 @@ export type CommandKey = { readonly user: string; readonly id: string; readonly 
 export type Work = {
   readonly conversation: string;
   readonly key?: CommandKey | undefined;
-  readonly needs?: { readonly messages?: readonly string[]; readonly turns?: readonly string[]; readonly files?: readonly string[] };
+  readonly needs?: {
+    readonly messages?: readonly string[];
+    readonly turns?: readonly string[];
+    readonly files?: readonly string[];
+  };
   /** Pure: it may be called again if the store has to repeat the transaction. `now` in milliseconds since 1970. */
   decide(view: View): Effect | Rejection;
 };

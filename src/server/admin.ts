@@ -15,6 +15,8 @@ type AdminAnswer =
       readonly status: 200 | 201 | 204;
       readonly body?: object;
       readonly audit?: Readonly<Record<string, string | number | boolean | undefined>>;
+      /** Only looked at, again and again: no line for it. */
+      readonly quiet?: true;
     }
   | Rejection;
 /** One act of the operator. `body` is the JSON that was sent, not looked at yet; undefined: none. */
@@ -36,6 +38,20 @@ const loopbackHost = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 /** What a browser says of a request that its own page or its person made. */
 const ownSites = new Set(["same-origin", "none"]);
 
+/** Whether a request may know of what is the operator's: by the secret, or without one from this very machine. */
+export type Guard = (request: IncomingMessage, address: string | undefined) => boolean;
+
+export function createGuard({ token, entrance }: Pick<AdminOptions, "token" | "entrance">): Guard {
+  return (request, address) => {
+    if (token === undefined) return isThisMachine(request);
+    if (!entrance.mayTry(address)) return false;
+    const given = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+    if (given !== undefined && isSame(given, token)) return true;
+    if (given !== undefined) entrance.failed(address);
+    return false;
+  };
+}
+
 /** Answers a request for the door. false: it is for somebody else, or from nobody who may know of it (OP01). */
 export type AdminDoor = (
   request: IncomingMessage,
@@ -45,17 +61,9 @@ export type AdminDoor = (
 ) => boolean;
 
 export function createAdminDoor(options: AdminOptions): AdminDoor {
-  const { token, entrance, journal } = options;
+  const { journal } = options;
+  const mayEnter = createGuard(options);
   const routes: ReadonlyMap<string, AdminAct> = new Map(Object.entries(options.routes));
-
-  const mayEnter = (request: IncomingMessage, address: string | undefined): boolean => {
-    if (token === undefined) return isThisMachine(request);
-    if (!entrance.mayTry(address)) return false;
-    const given = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
-    if (given !== undefined && isSame(given, token)) return true;
-    if (given !== undefined) entrance.failed(address);
-    return false;
-  };
 
   const run = async (act: AdminAct, request: IncomingMessage, url: URL): Promise<AdminAnswer> => {
     try {
@@ -80,8 +88,8 @@ export function createAdminDoor(options: AdminOptions): AdminDoor {
         journal.info("admin", { act: route, from, refused: answer.code });
         return sendProblem(response, statusOf(answer), answer);
       }
-      const { status, body, audit } = answer;
-      journal.info("admin", { act: route, from, ...audit });
+      const { status, body, audit, quiet } = answer;
+      if (quiet !== true) journal.info("admin", { act: route, from, ...audit });
       response.writeHead(status, { "Cache-Control": "no-store", ...(body && { "Content-Type": "application/json" }) });
       response.end(body === undefined ? undefined : JSON.stringify(body));
     };

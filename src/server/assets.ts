@@ -55,7 +55,11 @@ export function createAssets(options: AssetOptions): Assets {
   const held = new Map<string, Held>();
   for (const [path, { bytes, type }] of options.files) {
     const page = type.startsWith("text/html");
-    const content = page ? withFacts(bytes, options.facts) : bytes;
+    const content = page
+      ? withFacts(bytes, factsOf(path, options))
+      : path === loader
+        ? withModel(bytes, options)
+        : bytes;
     const headers: Record<string, string> = {
       "Content-Type": type,
       "Cache-Control": path.startsWith("/assets/") ? lasting : "no-cache",
@@ -101,6 +105,11 @@ function choose(request: IncomingMessage, response: ServerResponse, file: Held):
 /** Scripts, styles and fonts may be used by the pages that carry the chat window; nothing in them is anybody's own. */
 const crossOrigin = { "Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin" };
 
+/** The one script of the chat window that has a name of its own: pages of others have it in their source. */
+const loader = "/widget.js";
+/** A page that embeds the chat window as others do, under the policy that `docs/widget.md` asks of them. */
+const demo = "/widget-demo";
+
 /** No inline script or style, no request to elsewhere, no frame, and no text becomes script or HTML (WI01, WI07, LO12). */
 function pageHeaders(path: string, options: AssetOptions): Record<string, string> {
   const ancestors = path === "/frame" ? frameAncestors(options.frameAncestors) : "'none'";
@@ -108,12 +117,16 @@ function pageHeaders(path: string, options: AssetOptions): Record<string, string
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
-    "img-src 'self' blob:",
-    "font-src 'self'",
-    `connect-src ${["'self'", ...signInOrigins(options.facts)].join(" ")}`,
-    "manifest-src 'self'",
-    "worker-src 'self'",
     "frame-src 'self'",
+    ...(path === demo
+      ? ["connect-src 'self'", "img-src 'self'"]
+      : [
+          "img-src 'self' blob:",
+          "font-src 'self'",
+          `connect-src ${["'self'", ...signInOrigins(options.facts)].join(" ")}`,
+          "manifest-src 'self'",
+          "worker-src 'self'",
+        ]),
     "base-uri 'none'",
     "form-action 'none'",
     `frame-ancestors ${ancestors}`,
@@ -123,10 +136,15 @@ function pageHeaders(path: string, options: AssetOptions): Record<string, string
   return {
     "Content-Security-Policy": policy.join("; "),
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-    ...(path === "/frame" ? { "Cross-Origin-Resource-Policy": "cross-origin" } : framedByNobody),
+    ...(path === "/frame" ? framedByOthers : framedByNobody),
   };
 }
 
+/** Also by pages that isolate themselves. */
+const framedByOthers = {
+  "Cross-Origin-Embedder-Policy": "require-corp",
+  "Cross-Origin-Resource-Policy": "cross-origin",
+};
 const framedByNobody = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin" };
 
 const frameAncestors = (origins: AssetOptions["frameAncestors"]): string =>
@@ -140,8 +158,22 @@ const signInOrigins = ({ signIn }: PageFacts): string[] =>
 
 const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
+/** The frame is told who may be its parent: it listens to nobody else. */
+const factsOf = (path: string, { facts, frameAncestors }: AssetOptions): object =>
+  path === "/frame" ? { model: facts.model, parents: frameAncestors } : facts;
+
+/** Puts the model's name into the loader's one string for it, as a URI component: nothing in it can end the string. */
+function withModel(bytes: Uint8Array, { facts }: AssetOptions): Uint8Array {
+  const value = encodeURIComponent(JSON.stringify({ model: facts.model })).replaceAll("'", "%27");
+  return Buffer.from(
+    Buffer.from(bytes)
+      .toString("utf8")
+      .replace("throughline-facts", () => value),
+  );
+}
+
 /** Puts the facts where the page's script finds them. */
-function withFacts(bytes: Uint8Array, facts: PageFacts): Uint8Array {
+function withFacts(bytes: Uint8Array, facts: object): Uint8Array {
   const html = Buffer.from(bytes).toString("utf8");
   const meta = `<meta name="throughline" content="${escape(JSON.stringify(facts))}"`;
   // A function: what stands in the facts must not be read as a replacement pattern.

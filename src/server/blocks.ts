@@ -2,7 +2,7 @@
 import { contains, isHost, isLoopback, parseRange, spellRange, widen, type Place, type Range } from "./addresses.ts";
 import { errorName } from "./journal.ts";
 import type { Policy } from "./policy.ts";
-import type { BlockRecord, Blocks, Clock, Journal } from "./ports.ts";
+import type { BlockRecord, Blocks, Clock, Journal, Meter } from "./ports.ts";
 
 /** What counts against an address, by the name of its number in the policy. */
 export type Violation = keyof Pick<
@@ -28,6 +28,7 @@ export type BlockOptions = {
   readonly blocks: Blocks;
   readonly clock: Clock;
   readonly journal: Journal;
+  readonly meter?: Meter;
   readonly abuse: Policy["abuse"];
   readonly trustedProxies: readonly Range[];
   /** Called when somebody may have been shut out: open sockets have to be looked at. */
@@ -77,6 +78,7 @@ export function createBlockList(options: BlockOptions): BlockList {
     const ms = abuse.blockMinutes * 60_000;
     const record: BlockRecord = { range, reach, by: "score", createdAt, until: createdAt + ms };
     enter(record, ms);
+    options.meter?.note({ kind: "block", by: "score" });
     journal.warn("address_blocked", { range, reach, minutes: abuse.blockMinutes });
     options.changed();
     blocks.put(record).catch((error: unknown) => journal.warn("block_not_kept", { error: errorName(error) }));
@@ -105,6 +107,7 @@ export function createBlockList(options: BlockOptions): BlockList {
       const record: BlockRecord = { range, reach: "everyone", by: "operator", createdAt, until, reason };
       await blocks.put(record);
       enter(record, forMs ?? Number.POSITIVE_INFINITY);
+      options.meter?.note({ kind: "block", by: "operator" });
       options.changed();
       return record;
     },
@@ -132,6 +135,7 @@ export function createBlockList(options: BlockOptions): BlockList {
       return reach;
     },
     violated(place, what) {
+      options.meter?.note({ kind: "violation", what });
       if (place === undefined || hasNoScore(place)) return;
       const { key } = place;
       const now = clock.monotonic();

@@ -6,7 +6,7 @@ import { reject, type Command, type CommandOf, type Limits, type Rejection } fro
 import type { Allowance } from "./allowance.ts";
 import type { Committer } from "./committer.ts";
 import { listRow } from "./frames.ts";
-import type { Clock, Log } from "./ports.ts";
+import type { Clock, Log, Meter } from "./ports.ts";
 import { newestThatFit, wholeMessages } from "./replies.ts";
 import { leaseMs, type Turns } from "./turns.ts";
 
@@ -14,6 +14,7 @@ export type CommandOptions = {
   readonly log: Log;
   readonly committer: Committer;
   readonly clock: Clock;
+  readonly meter: Meter;
   readonly turns: Turns;
   readonly allowance: Allowance;
   readonly limits: Limits;
@@ -110,6 +111,7 @@ export function createCommands(options: CommandOptions): Commands {
       if (isRejection(record)) return record;
       options.opened(record);
       const known = seq !== undefined && seq >= 0 && seq <= record.head && (epoch === undefined || epoch === log.epoch);
+      options.meter.note({ kind: "reader", began: known ? "resumed" : seq === undefined ? "fresh" : "reset" });
       const opening = { conversation, from: known ? seq : undefined };
       return { answer: { conversation, seq: record.head, epoch: log.epoch }, opening };
     },

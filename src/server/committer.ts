@@ -2,7 +2,7 @@
 import { flushDelay } from "../domain/batching.ts";
 import type { Outcome, Work } from "../domain/records.ts";
 import { reject } from "../protocol/index.ts";
-import { StoreFailure, type Clock, type Journal, type Log } from "./ports.ts";
+import { StoreFailure, type Clock, type Journal, type Log, type Meter } from "./ports.ts";
 
 /** A reply in the making that has pieces to commit. */
 export type PieceSource = {
@@ -28,18 +28,20 @@ export function createCommitter(options: {
   log: Log;
   clock: Clock;
   journal: Journal;
+  meter: Meter;
   /** Told of every outcome that changed something, before it is answered. */
   published: (work: Work, outcome: Extract<Outcome, { ok: true }>) => void;
   /** The store can no longer be trusted. */
   broken: (failure: unknown) => void;
 }): Committer {
-  const { log, clock, journal } = options;
+  const { log, clock, journal, meter } = options;
   let commands: Waiting[] = [];
   const sources = new Set<PieceSource>();
   let phase: "idle" | "scheduled" | "committing" = "idle";
   let cancel: () => void = () => undefined;
   let lastAt = Number.NEGATIVE_INFINITY;
   let lastCost = 0;
+  let lastReplies = 0;
   let pausedUntil = Number.NEGATIVE_INFINITY;
   let scheduledSoon = false;
   let urgent = false;
@@ -64,7 +66,7 @@ export function createCommitter(options: {
     if (sources.size === 0) return undefined;
     const now = clock.monotonic();
     if (now < pausedUntil) return pausedUntil - now;
-    return flushDelay({ now, lastAt, lastCost, quiet: urgent });
+    return flushDelay({ now, lastAt, lastCost, lastReplies, quiet: urgent });
   };
 
   const flush = (): void => {
@@ -79,6 +81,7 @@ export function createCommitter(options: {
         else collected.push({ source, work });
       }
       lastAt = now;
+      lastReplies = collected.length;
       urgent = false;
     }
     const waiting = commands;
@@ -92,6 +95,7 @@ export function createCommitter(options: {
     try {
       const outcomes = works.length === 0 ? [] : await log.commit(works);
       lastCost = clock.monotonic() - began;
+      if (works.length > 0) meter.note({ kind: "commit", works: works.length, ms: lastCost });
       outcomes.forEach((outcome, i) => {
         const work = works[i];
         if (work !== undefined && outcome.ok && !outcome.repeated) options.published(work, outcome);
@@ -101,6 +105,7 @@ export function createCommitter(options: {
     } catch (error) {
       if (!(error instanceof StoreFailure) || error.kind === "broken") options.broken(error);
       journal.error("commit_failed", { kind: error instanceof StoreFailure ? error.kind : "unknown" });
+      meter.note({ kind: "commit-failed", why: error instanceof StoreFailure ? error.kind : "broken" });
       pausedUntil = clock.monotonic() + fullPause;
       for (const item of pieces) item.source.committed(undefined);
       for (const item of waiting) item.resolve(failed());

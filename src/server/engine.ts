@@ -3,6 +3,7 @@ import { defaultLimits, type Limits } from "../protocol/index.ts";
 import { createAccount } from "./account.ts";
 import type { Range } from "./addresses.ts";
 import { createAllowance, type Allowance } from "./allowance.ts";
+import type { AttachmentReader } from "./attachments.ts";
 import { createBlockList, type BlockList } from "./blocks.ts";
 import { createCommands } from "./commands.ts";
 import { createCommitter } from "./committer.ts";
@@ -11,7 +12,7 @@ import { createHub } from "./hub.ts";
 import type { CallLimits } from "./model-call.ts";
 import { createModelPool } from "./model-pool.ts";
 import { defaultPolicy, type Policy } from "./policy.ts";
-import type { Blocks, Bus, Clock, Identity, Journal, Log, Model, Sessions, Spending, Users } from "./ports.ts";
+import type { Blocks, Bus, Clock, Identity, Journal, Log, Meter, Model, Sessions, Spending, Users } from "./ports.ts";
 import { createDoorman } from "./sessions.ts";
 import { createSocket, type Socket } from "./socket.ts";
 import { createSweep, sweepMs } from "./sweep.ts";
@@ -27,6 +28,7 @@ export type EngineParts = {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly journal: Journal;
+  readonly meter?: Meter | undefined;
   readonly identity: Identity;
   readonly users: Users;
   readonly sessions: Sessions;
@@ -35,6 +37,8 @@ export type EngineParts = {
   /** Without them, blocks and tokens of the day end with the process. */
   readonly blocks?: Blocks;
   readonly spending?: Spending;
+  /** The files in messages; undefined: there are none. */
+  readonly files?: { readonly read: AttachmentReader; readonly dropped: () => void } | undefined;
 };
 
 /** Numbers and choices. Times in milliseconds, lengths in characters. */
@@ -103,17 +107,19 @@ export type Engine = {
 const answersKept = 24 * 3_600_000;
 
 export function createEngine(parts: EngineParts, settings: EngineSettings): Engine {
-  const { log, bus, clock, journal } = parts;
+  const { log, bus, clock, journal, meter = uncounted } = parts;
   const { node, limits } = settings;
   // The owner of leases is one life of the process: with the same name a restart would take its own dead turns for running.
   const owner = `${node}#${clock.secret(6)}`;
   let phase: "starting" | "ready" | "draining" = "starting";
   const sockets = new Set<Socket>();
+  const wires = new Set<Wire>();
 
   const committer = createCommitter({
     log,
     clock,
     journal,
+    meter,
     broken: settings.broken,
     published(work, outcome) {
       const first = outcome.entries[0];
@@ -125,13 +131,14 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       // Pieces of replies change no row of the list; everything else does.
       if (first.event.kind === "reply.appended" || first.event.kind === "reply.part") return;
       const events = entries.map((entry) => entry.event);
+      if (first.event.kind === "conversation.deleted") parts.files?.dropped();
       turns.noticed(conversation, events);
       titles.noticed(events, outcome.conversation);
       const user = outcome.conversation?.user;
       if (user !== undefined) bus.publish(`user/${user}`, { kind: "row", user, conversation });
     },
   });
-  const models = createModelPool(parts.model, parts.fallback, clock);
+  const models = createModelPool(parts.model, parts.fallback, clock, meter);
   const { onCrash, systemPrompt, contextLength, call } = settings;
   const { policy, trustedProxies } = settings;
   const { blocks: keptBlocks = forgetful.blocks, spending = forgetful.spending } = parts;
@@ -140,19 +147,19 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     blocks: keptBlocks,
     clock,
     journal,
+    meter,
     abuse: policy.abuse,
     trustedProxies,
     changed() {
       for (const socket of sockets) socket.checkBlock();
     },
   });
-  const making = { allowance, log, committer, clock, journal, models, bus, owner };
-  const turns = createTurns({ ...making, onCrash, systemPrompt, contextLength, call });
+  const making = { allowance, log, committer, clock, journal, meter, models, bus, owner };
+  const turns = createTurns({ ...making, attachments: parts.files?.read, onCrash, systemPrompt, contextLength, call });
   const titles = createTitles({
     ...making,
     mode: settings.titles,
-    // Titles count in nobody's allowance yet: this is where they would.
-    used: () => undefined,
+    used: (user, usage) => allowance.charge(user, usage),
   });
   const accepting = (): boolean => phase === "ready";
   const model = parts.model.name;
@@ -160,6 +167,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     log,
     committer,
     clock,
+    meter,
     turns,
     allowance,
     limits,
@@ -173,11 +181,12 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const doorman = createDoorman({ clock, bus, identity, users, sessions, guests: settings.guests, idleMs, maxMs });
   const hub = createHub({ bus, log, clock });
   const sweep = createSweep({ hub, users, sessions, bus, clock, journal });
-  const entrance = createEntrance({ policy, clock, doorman, blocks });
+  const entrance = createEntrance({ policy, clock, doorman, blocks, meter });
   const socketOptions = {
     clock,
     log,
     journal,
+    meter,
     doorman,
     account: createAccount({ clock, bus, sessions, doorman, idleMs, maxMs }),
     commands,
@@ -211,6 +220,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       });
       every(1000, () => {
         for (const socket of sockets) socket.tick();
+        countQueues(wires, meter);
         void keepSpending(allowance, journal);
       });
       every(3_600_000, () => {
@@ -224,11 +234,13 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     blocks,
     accept(wire, visitor = {}) {
       const entry = entrance.enter(visitor);
-      const socket = createSocket(socketOptions, wire, entry, () => {
-        entry.leave();
+      const socket = createSocket(socketOptions, wire, entry, (code) => {
+        entry.leave(code);
         sockets.delete(socket);
+        wires.delete(wire);
       });
       sockets.add(socket);
+      wires.add(wire);
       return socket;
     },
     sockets: () => sockets.size,
@@ -265,6 +277,19 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
 /** A store without room forgets some of the day's spending at a crash, and nothing else. */
 function keepSpending(allowance: Allowance, journal: Journal): Promise<void> {
   return allowance.flush().catch(() => journal.warn("spending_not_kept"));
+}
+
+const uncounted: Meter = { note: () => undefined };
+
+function countQueues(wires: Iterable<Wire>, meter: Meter): void {
+  let bytes = 0;
+  let most = 0;
+  for (const wire of wires) {
+    const own = wire.buffered();
+    bytes += own;
+    most = Math.max(most, own);
+  }
+  meter.note({ kind: "queues", bytes, most });
 }
 
 const forgetful: { blocks: Blocks; spending: Spending } = {

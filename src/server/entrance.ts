@@ -1,11 +1,12 @@
 // Owns what an address and a person may do in a time: connect, wait, sign in, command. It decides; the socket and HTTP act.
 import { createHash } from "node:crypto";
+import { isRejection } from "../domain/records.ts";
 import { reject, type CloseCode, type Command, type CommandOf, type Rejection } from "../protocol/index.ts";
 import { locate, type Place } from "./addresses.ts";
 import type { BlockList, Violation } from "./blocks.ts";
 import { createPace } from "./pace.ts";
 import { isGuest, type Policy } from "./policy.ts";
-import type { Clock } from "./ports.ts";
+import type { Clock, Meter } from "./ports.ts";
 import { secondsOf } from "./problem.ts";
 import type { Admission, Doorman } from "./sessions.ts";
 import type { Visitor } from "./visitor.ts";
@@ -33,13 +34,16 @@ export type Entry = {
   answered(rejection: Rejection): number | undefined;
   /** True once a block shuts this socket out. */
   isBlocked(): boolean;
-  leave(): void;
+  /** `code`: how the socket ended. */
+  leave(code: number): void;
 };
 
 export type Entrance = {
   /** Asked before a socket is made; counts it. */
   connect(address: string | undefined): TurnedAway | undefined;
   enter(visitor: Visitor): Entry;
+  /** Who sends a request beside the sockets, by a session or a token; it counts as a command. `key`: as in Entry. */
+  recognize(visitor: Visitor, secret: string | undefined): Promise<{ user: string; key: string } | Rejection>;
   /** A failed sign-in that no socket saw (the operator's door). False: too many, do not even look. */
   mayTry(address: string | undefined): boolean;
   failed(address: string | undefined): void;
@@ -53,10 +57,11 @@ const hashOf = (secret: string): string => createHash("sha256").update(secret).d
 export function createEntrance(options: {
   policy: Policy;
   clock: Clock;
-  doorman: Pick<Doorman, "admit">;
+  doorman: Pick<Doorman, "admit" | "recognize">;
   blocks: BlockList;
+  meter: Meter;
 }): Entrance {
-  const { policy, clock, doorman, blocks } = options;
+  const { policy, clock, doorman, blocks, meter } = options;
   const { address: limits, abuse } = policy;
   const connections = createPace(clock, 60_000);
   const failures = createPace(clock, 60_000);
@@ -88,6 +93,8 @@ export function createEntrance(options: {
     let user: string | undefined;
     let left = false;
     let counted: "waiting" | "signed in" | "not" = "waiting";
+    const began = clock.monotonic();
+    meter.note({ kind: "socket-opened" });
     add(waiting, key, 1);
     const uncount = (): void => {
       if (counted === "waiting") add(waiting, key, -1);
@@ -134,6 +141,7 @@ export function createEntrance(options: {
         if ((signedIn.get(user) ?? 0) >= limitsOf(user).sockets) return later(60_000);
         add(signedIn, user, 1);
         counted = "signed in";
+        meter.note({ kind: "signed-in", resumed: admission.answer.session.resumed });
         return admission;
       },
       violated,
@@ -154,15 +162,35 @@ export function createEntrance(options: {
         return Math.min(60, secondsOf(retryAfterMs));
       },
       isBlocked,
-      leave() {
+      leave(code) {
         left = true;
+        meter.note({ kind: "socket-closed", signedIn: counted === "signed in", code, ms: clock.monotonic() - began });
         uncount();
       },
     };
   };
 
+  const recognize: Entrance["recognize"] = async (visitor, secret) => {
+    const place = locate(visitor.address);
+    const key = keyFor(place);
+    const reach = blocks.reachOf(place);
+    if (reach === "everyone") return reject("blocked");
+    if (secret === undefined) return reject("unauthorized");
+    const wait = Math.max(signInsWait(key), failures.wait(hashOf(secret), limits.failedSignInsPerMinute));
+    if (wait > 0) return reject("rate_limited", { retryAfterMs: wait });
+    const user = await doorman.recognize(secret);
+    if (isRejection(user)) {
+      if (user.code === "unauthorized") failed(place, secret);
+      return user;
+    }
+    if (reach !== undefined && isGuest(user.id)) return reject("blocked");
+    const slow = commands.take(user.id, limitsOf(user.id).commandsPerTenSeconds);
+    return slow > 0 ? reject("rate_limited", { retryAfterMs: slow }) : { user: user.id, key };
+  };
+
   return {
     enter,
+    recognize,
     connect(address) {
       const place = locate(address);
       if (blocks.reachOf(place) === "everyone") return { kind: "blocked" };

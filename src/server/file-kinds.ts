@@ -14,7 +14,24 @@ const textTypes: Readonly<Record<string, string>> = {
   json: "application/json",
 };
 /** Only the readers of what is accepted: none else ever sees a byte. */
-disableTypes(["bmp", "cur", "dds", "heif", "icns", "ico", "j2c", "jp2", "jxl", "jxl-stream", "ktx", "pnm", "psd", "svg", "tga", "tiff"]);
+disableTypes([
+  "bmp",
+  "cur",
+  "dds",
+  "heif",
+  "icns",
+  "ico",
+  "j2c",
+  "jp2",
+  "jxl",
+  "jxl-stream",
+  "ktx",
+  "pnm",
+  "psd",
+  "svg",
+  "tga",
+  "tiff",
+]);
 
 /** Bytes of a file's beginning that are kept to tell what it is; a JPEG may say its size behind much else. */
 const headLength = 256 * 1024;
@@ -87,7 +104,10 @@ function sizeProblem(bytes: Uint8Array, limits: Pick<Limits, "pictureArea" | "pi
   const { width, height } = size;
   if (Math.max(width, height) <= limits.pictureSide && width * height <= limits.pictureArea) return undefined;
   const most = `${limits.pictureSide} points a side and ${Math.floor(limits.pictureArea / 1_000_000)} million in all`;
-  return reject("too_large", { field: "file", detail: `This picture has ${width} × ${height} points; ${most} are the limit.` });
+  return reject("too_large", {
+    field: "file",
+    detail: `This picture has ${width} × ${height} points; ${most} are the limit.`,
+  });
 }
 
 function sizeOf(bytes: Uint8Array): { width: number; height: number } | undefined {

@@ -1,6 +1,5 @@
 // Owns what an upgrade request must be like before it becomes a socket (HS rules). Pure but for reading the request.
 import type { IncomingMessage } from "node:http";
-import type { Visitor } from "./visitor.ts";
 
 /** The endpoint of the wire. */
 export const socketPath = "/api/v1/async/chatbot";
@@ -38,7 +37,7 @@ export function hasCredential(url: URL): boolean {
 }
 
 /** True where a browser's Origin may open a socket. None at all is a native client: no cookie authenticates here (HS03). */
-function originAllowed(request: IncomingMessage, options: GateOptions): boolean {
+export function originAllowed(request: IncomingMessage, options: GateOptions): boolean {
   const { origin, host } = request.headers;
   if (origin === undefined) return true;
   if (options.allowedOrigins === "*" || options.allowedOrigins.includes(origin)) return true;
@@ -68,11 +67,6 @@ export function refuseUpgrade(request: IncomingMessage, url: URL, options: GateO
   if (hasCredential(url)) return { status: 400, reason: "Bad Request" };
   if (!originAllowed(request, options)) return { status: 403, reason: "Forbidden" };
   return undefined;
-}
-
-/** Who opens a socket: the one place that says which address counts. */
-export function visitorOf(request: IncomingMessage): Visitor {
-  return { address: request.socket.remoteAddress, agent: request.headers["user-agent"] };
 }
 
 /** True for a name that is some version of the subprotocol. */

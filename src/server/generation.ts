@@ -1,14 +1,15 @@
 // Owns the making of one reply: attempts, retries, fallback, end. All it knows of the outside are the log, a writer and models.
-import { buildContext } from "../domain/context.ts";
+import { buildContext, lengthOf, type ContextPart } from "../domain/context.ts";
 import { isRejection, type TurnRecord } from "../domain/records.ts";
 import { afterFailure } from "../domain/retry.ts";
 import { beginAttempt, compact, finishTurn, type AttemptMode, type Ending } from "../domain/turn.ts";
 import type { Message } from "../protocol/index.ts";
 import type { Committer } from "./committer.ts";
 import type { Allowance } from "./allowance.ts";
+import type { AttachmentReader } from "./attachments.ts";
 import { callModel, type CallLimits, type CallResult } from "./model-call.ts";
 import type { ModelPool } from "./model-pool.ts";
-import type { Clock, Journal, Log, Model } from "./ports.ts";
+import type { Clock, Journal, Log, Meter, Model } from "./ports.ts";
 import { readEntries, readMessage, wholeMessages } from "./replies.ts";
 import { createWriter, type Writer } from "./writer.ts";
 
@@ -17,10 +18,13 @@ export type GenerationOptions = {
   readonly committer: Committer;
   readonly clock: Clock;
   readonly journal: Journal;
+  readonly meter: Meter;
   readonly models: ModelPool;
   readonly allowance: Allowance;
   readonly call: CallLimits;
   readonly systemPrompt: string;
+  /** Reads the files in messages; undefined: there are none here. */
+  readonly attachments?: AttachmentReader | undefined;
   /** Characters of context that a model is given at most. */
   readonly contextLength: number;
   /** Runs one rewriting of the log after another, so that two never overlap. */
@@ -47,7 +51,10 @@ export async function generate(
   signal.addEventListener("abort", abort);
   try {
     if (signal.aborted) return "left";
-    return await attempts(options, turn, resume, own);
+    const began = options.clock.monotonic();
+    const outcome = await attempts(options, turn, resume, own);
+    if (outcome === "ended") options.meter.note({ kind: "reply", ms: options.clock.monotonic() - began });
+    return outcome;
   } finally {
     signal.removeEventListener("abort", abort);
   }
@@ -101,6 +108,7 @@ async function attempts(
       clock.random(),
     );
     if (step.kind === "end") return end(options, turn, { status: "failed", error: step.error }, signal);
+    options.meter.note({ kind: "model-again", model: model.name, how: step.kind === "again" ? "retry" : "fallback" });
     if (step.kind === "again") await sleep(clock, step.delayMs, signal);
     else {
       model = models.fallback ?? model;
@@ -179,18 +187,18 @@ async function call(
   writer: Writer,
   signal: AbortSignal,
 ): Promise<CallResult> {
-  const { log, clock } = options;
+  const { log, clock, meter: counts } = options;
   const history = await readPath(log, turn);
   const partial = await readMessage(log, turn.conversation, turn.message);
-  const context = buildContext({
+  const messages = buildContext({
     systemPrompt: options.systemPrompt,
     path: history,
     partial: partial?.message,
     prefill: model.capabilities.prefill,
     budget: options.contextLength,
+    attached: await readAttachments(options, turn, history, model),
   });
-  const messages = context.map(({ role, text }) => ({ role, content: [{ type: "text" as const, text }] }));
-  const asked = context.reduce((sum, { text }) => sum + text.length, 0);
+  const asked = messages.reduce((sum, { content }) => sum + lengthOf(content), 0);
   const meter = options.allowance.call(turn, asked, writer.textLength());
   if (isRejection(meter)) {
     const { code, retryAfterMs } = meter;
@@ -198,10 +206,22 @@ async function call(
   }
   const request = { conversation: turn.conversation, turn: turn.id, messages, history };
   const stopCompacting = compactWhileRunning(options, turn, writer);
-  const result = await callModel({ model, request, writer, limits: options.call, meter, clock, signal });
+  const result = await callModel({ model, request, writer, limits: options.call, meter, counts, clock, signal });
   meter.settle(result);
   await stopCompacting();
   return result;
+}
+
+async function readAttachments(
+  { attachments, log, contextLength }: GenerationOptions,
+  turn: TurnRecord,
+  history: readonly Message[],
+  model: Model,
+): Promise<ReadonlyMap<string, ContextPart>> {
+  const isNone = !history.some(({ parts }) => parts.some(({ type }) => type === "file"));
+  if (attachments === undefined || isNone) return new Map();
+  const conversation = await log.conversation(turn.conversation);
+  return conversation === undefined ? new Map() : attachments(conversation.user, history, model, contextLength);
 }
 
 async function readPath(log: Log, turn: TurnRecord): Promise<Message[]> {

@@ -2,11 +2,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { closeCodes, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
+import { closeCodes, filesPath, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
 import { clientAddress, type Range } from "./addresses.ts";
-import type { AdminDoor } from "./admin.ts";
+import type { AdminDoor, Guard } from "./admin.ts";
 import type { Assets } from "./assets.ts";
 import type { Engine } from "./engine.ts";
+import type { FileRoutes } from "./file-routes.ts";
 import {
   hasCredential,
   isVersion,
@@ -15,11 +16,10 @@ import {
   socketPath,
   subprotocol,
   targetOf,
-  visitorOf,
   type GateOptions,
   type Refusal,
 } from "./gate.ts";
-import type { Journal } from "./ports.ts";
+import type { Journal, Meter } from "./ports.ts";
 import { secondsOf, sendProblem } from "./problem.ts";
 import { wireOf } from "./wire.ts";
 
@@ -30,6 +30,13 @@ export type HttpOptions = GateOptions & {
   /** Peers whose word about where a request comes from counts. */
   readonly trustedProxies: readonly Range[];
   readonly admin: AdminDoor;
+  /** What is counted, as text, for whoever may read it; undefined: nothing is. */
+  readonly metrics?: { readonly may: Guard; readonly type: string; readonly read: () => Promise<string> } | undefined;
+  readonly meter?: Meter | undefined;
+  /** Who may see the operator's page, which holds no figure by itself; undefined: nobody. */
+  readonly adminPage?: Guard;
+  /** undefined: there are no files here. */
+  readonly files?: FileRoutes | undefined;
   /** The app's pages and files; undefined: `/` belongs to somebody else. */
   readonly assets: Assets | undefined;
 };
@@ -68,16 +75,23 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   };
 
   return {
-    paths: [socketPath, ...Object.keys(routes)],
+    paths: [socketPath, ...Object.keys(routes), ...(options.files === undefined ? [] : [filesPath])],
     request(request, response) {
       const url = targetOf(request);
       if (url === undefined) {
         problem(response, 400, "invalid");
         return true;
       }
-      if (options.admin(request, response, url, clientAddress(request, trustedProxies))) return true;
+      const address = clientAddress(request, trustedProxies);
+      if (options.files?.(request, response, url, address) === true) return true;
+      if (options.admin(request, response, url, address)) return true;
       if (url.pathname === socketPath) {
         refuse(response, request.method === "GET" ? upgradeRequired : methodNotAllowed);
+        return true;
+      }
+      if (url.pathname === "/metrics" && options.metrics?.may(request, address) === true) {
+        if (request.method === "GET" && !hasCredential(url)) sendMetrics(response, options.metrics);
+        else refuse(response, methodNotAllowed);
         return true;
       }
       const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
@@ -86,6 +100,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         return true;
       }
       const reads = request.method === "GET" || request.method === "HEAD";
+      if (url.pathname === "/admin" && options.adminPage?.(request, address) !== true) return false;
       if (route === undefined) return reads && (options.assets?.(request, response, url.pathname) ?? false);
       if (reads) route(response);
       else refuse(response, methodNotAllowed);
@@ -99,6 +114,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
       const refusal = refuseUpgrade(request, url, options) ?? refuseLoad() ?? refuseAddress(address);
       if (refusal !== undefined) {
         journal.info("upgrade_refused", { status: refusal.status });
+        options.meter?.note({ kind: "upgrade-refused", status: refusal.status });
         refuseSocket(socket, refusal);
         return true;
       }
@@ -107,7 +123,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         ws.on("error", () => undefined);
         if (offersOnlyOtherVersions(request))
           return ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
-        wireOf(ws, socket, (wire) => engine.accept(wire, { ...visitorOf(request), address }));
+        wireOf(ws, socket, (wire) => engine.accept(wire, { address, agent: request.headers["user-agent"] }));
       });
       return true;
     },
@@ -133,6 +149,13 @@ const upgradeRequired: Refusal = {
   reason: "Upgrade Required",
   headers: { Upgrade: "websocket", "Sec-WebSocket-Version": "13" },
 };
+
+function sendMetrics(response: ServerResponse, { type, read }: NonNullable<HttpOptions["metrics"]>): void {
+  read().then(
+    (body) => response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store" }).end(body),
+    () => problem(response, 500, "internal"),
+  );
+}
 
 function text(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" }).end(body);

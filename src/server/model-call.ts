@@ -1,7 +1,7 @@
 // Owns one call of a model: pulls pieces into the writer, watches silence, size and time. It never ends a turn.
 import type { ErrorCode, Usage } from "../protocol/index.ts";
 import { errorName } from "./journal.ts";
-import { ModelFailure, type Clock, type Model, type ModelPiece, type ModelRequest } from "./ports.ts";
+import { ModelFailure, type Clock, type Meter, type Model, type ModelPiece, type ModelRequest } from "./ports.ts";
 import type { CallMeter } from "./allowance.ts";
 import type { Writer } from "./writer.ts";
 
@@ -43,10 +43,11 @@ export async function callModel(options: {
   limits: CallLimits;
   /** What the person's allowance grants, beside the limits. */
   meter?: Pick<CallMeter, "grant" | "produced">;
+  counts?: Meter;
   clock: Clock;
   signal: AbortSignal;
 }): Promise<CallResult> {
-  const { model, request, writer, limits, meter, clock, signal } = options;
+  const { model, request, writer, limits, meter, counts, clock, signal } = options;
   if (signal.aborted) return { kind: "aborted" };
   const inner = new AbortController();
   let interrupt: (reason: unknown) => void = () => undefined;
@@ -63,6 +64,11 @@ export async function callModel(options: {
   let waiting = true;
   let produced = false;
   let usage: Usage | undefined;
+  /** Reads with pieces, when the first and the latest came, and the longest silence between two: what is counted at the end. */
+  let reads = 0;
+  let firstAt = began;
+  let readAt = began;
+  let longestGap = 0;
   /** Characters of text and reasoning, with what the reply had before. */
   let length = writer.textLength();
   const grant = (): number => Math.min(limits.outputLength, meter?.grant(length) ?? Number.POSITIVE_INFINITY);
@@ -81,6 +87,7 @@ export async function callModel(options: {
   };
   watch();
 
+  let result: CallResult = { kind: "aborted" };
   let iterator: AsyncIterator<ModelPiece | readonly ModelPiece[]> | undefined;
   try {
     iterator = model.stream(request, inner.signal)[Symbol.asyncIterator]();
@@ -112,18 +119,33 @@ export async function callModel(options: {
           }
         }
       }
-      if (pieces.length > 0) produced = true;
+      if (pieces.length > 0) {
+        produced = true;
+        const now = clock.monotonic();
+        if (reads++ === 0) counts?.note({ kind: "model-first", model: model.name, ms: (firstAt = now) - began });
+        else if (now - readAt > longestGap) longestGap = now - readAt;
+        readAt = now;
+      }
       writer.offer();
       if (!writer.hasRoom()) await writer.room();
       if (interrupted !== undefined) throw interrupted;
     }
-    return { kind: "completed", usage };
+    return (result = { kind: "completed", usage });
   } catch (error) {
     inner.abort();
-    return outcomeOf(interrupted ?? error, signal);
+    return (result = outcomeOf(interrupted ?? error, signal));
   } finally {
     cancelWatch();
     meter?.produced(length);
+    counts?.note({
+      kind: "model-call",
+      model: model.name,
+      result: result.kind === "failed" ? result.code : result.kind,
+      gapMs: reads < 2 ? undefined : (readAt - firstAt) / (reads - 1),
+      longestGapMs: reads < 2 ? undefined : longestGap,
+      inputTokens: usage?.inputTokens ?? 0,
+      outputTokens: usage?.outputTokens ?? 0,
+    });
     signal.removeEventListener("abort", onAbort);
     closeQuietly(iterator);
   }

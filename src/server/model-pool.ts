@@ -1,6 +1,6 @@
 // Owns which models there are and which of them is left alone for a while. It must not call them.
 import { allows, closedBreaker, record, type Breaker } from "../domain/retry.ts";
-import type { Clock, Model } from "./ports.ts";
+import type { Clock, Meter, Model } from "./ports.ts";
 
 export type ModelPool = {
   readonly primary: Model;
@@ -11,13 +11,21 @@ export type ModelPool = {
   note(model: Model, ok: boolean): void;
 };
 
-export function createModelPool(primary: Model, fallback: Model | undefined, clock: Clock): ModelPool {
+export function createModelPool(primary: Model, fallback: Model | undefined, clock: Clock, meter: Meter): ModelPool {
   const breakers = new Map<Model, Breaker>();
   const breakerOf = (model: Model): Breaker => breakers.get(model) ?? closedBreaker;
+  const isClosed = (model: Model): boolean => {
+    const closed = allows(breakerOf(model), clock.monotonic());
+    meter.note({ kind: "circuit", model: model.name, open: !closed });
+    return closed;
+  };
   return {
     primary,
     fallback,
-    allows: (model) => allows(breakerOf(model), clock.monotonic()),
-    note: (model, ok) => void breakers.set(model, record(breakerOf(model), ok, clock.monotonic())),
+    allows: isClosed,
+    note(model, ok) {
+      breakers.set(model, record(breakerOf(model), ok, clock.monotonic()));
+      isClosed(model);
+    },
   };
 }

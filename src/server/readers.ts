@@ -1,6 +1,6 @@
 // Owns which conversations one socket reads. It sends nothing itself.
 import type { Opening } from "./commands.ts";
-import type { Log } from "./ports.ts";
+import type { Log, Meter } from "./ports.ts";
 import type { Tails } from "./tails.ts";
 import { openViewer, type Outlet, type Viewer } from "./viewer.ts";
 
@@ -17,6 +17,7 @@ type Open = { readonly viewer: Viewer; readonly unfollow: () => void };
 
 export function createReaders(options: {
   log: Log;
+  meter: Meter;
   tails: Tails;
   outlet: Outlet;
   failed: (error: unknown) => void;

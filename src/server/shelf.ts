@@ -10,14 +10,14 @@ import type { Clock, FileRows, FileWriter, Files, Journal, KeyedFile, Log } from
 import type { UploadGrant, UploadQuota } from "./upload-quota.ts";
 
 /** A file on its way in. `bytes`: how many are announced, 0 where nothing is; `key`: that of the sender's address. */
-export type Incoming = {
+type Incoming = {
   readonly user: string;
   readonly key: string | undefined;
   readonly bytes: number;
 };
 
 /** An upload that may go on. */
-export type Receiving = {
+type Receiving = {
   /** Takes the file, whole or not at all. What `content` throws (the sender is gone) counts as `invalid`. */
   take(given: string, content: AsyncIterable<Uint8Array>): Promise<KeyedFile | Rejection>;
   /** It came to nothing. */
@@ -30,10 +30,13 @@ export type Shelf = {
   find(user: string, id: string): Promise<KeyedFile | Rejection>;
   /** Throws BrokenFile where the bytes are not what was kept. */
   read(file: KeyedFile, range?: { start: number; end: number }): AsyncIterable<Uint8Array>;
-  /** Removes what no message has, and all that is dropped. */
-  sweep(): Promise<void>;
-  /** The same, soon: something was deleted. */
+  /** Removes what no message has, and all that is dropped. `start`: what an earlier process has not finished never will be. */
+  sweep(when?: "start"): Promise<void>;
+  /** Removes what is dropped, soon: something was deleted. */
   sweepSoon(): void;
+  /** Reads what was spent, sweeps, and goes on doing so. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
 };
 
 export type ShelfOptions = {
@@ -48,7 +51,7 @@ export type ShelfOptions = {
 
 /** How long (ms) a file may wait for its message; with the hourly sweep nothing is left after an hour (FI08). */
 const looseMs = 30 * 60_000;
-export const shelfSweepMs = 25 * 60_000;
+const sweepMs = 25 * 60_000;
 /** Uploads under way at once in this process, and dropped files that are removed at once. */
 const mostAtOnce = 64;
 const batch = 100;
@@ -58,6 +61,7 @@ export function createShelf(options: ShelfOptions): Shelf {
   const { rows, files, log, quota, clock, journal, limits } = options;
   /** Being written by this process: none of the folder's left-overs. */
   const writing = new Set<string>();
+  let underWay = 0;
   let sweeping: Promise<void> | undefined;
   let again = false;
 
@@ -128,12 +132,38 @@ export function createShelf(options: ShelfOptions): Shelf {
     })();
   };
 
+  const sweep = (when?: "start"): Promise<void> =>
+    guarded(async () => {
+      const before = clock.now() - looseMs;
+      await rows.expire(before);
+      await removeDropped();
+      await sweepFolder(when === "start" ? Number.POSITIVE_INFINITY : before);
+    });
+  const keepSpending = (): Promise<void> => quota.flush().catch(() => journal.warn("spending_not_kept"));
+  const every = (ms: number, act: () => void): (() => void) => {
+    let cancel = (): void => undefined;
+    const again = (): void => {
+      cancel = clock.after(ms, again);
+      act();
+    };
+    cancel = clock.after(ms, again);
+    return () => cancel();
+  };
+  let timers: (() => void)[] = [];
+
   return {
     begin(incoming) {
-      if (writing.size >= mostAtOnce) return reject("overloaded", { retryAfterMs: 2000 });
+      if (underWay >= mostAtOnce) return reject("overloaded", { retryAfterMs: 2000 });
       if (incoming.bytes > limits.fileBytes) return tooLarge(limits);
       const grant = quota.begin(incoming);
       if (isRejection(grant)) return grant;
+      underWay++;
+      let open = true;
+      const release = (): void => {
+        grant.release();
+        if (open) underWay--;
+        open = false;
+      };
       return {
         async take(given, content) {
           try {
@@ -141,13 +171,14 @@ export function createShelf(options: ShelfOptions): Shelf {
             if (!isRejection(file)) grant.settle(file.bytes);
             return file;
           } catch (error) {
-            if (error instanceof StoreFailure && error.kind === "full") return reject("unavailable", { retryAfterMs: 5000 });
+            if (error instanceof StoreFailure && error.kind === "full")
+              return reject("unavailable", { retryAfterMs: 5000 });
             throw error;
           } finally {
-            grant.release();
+            release();
           }
         },
-        release: grant.release,
+        release,
       };
     },
     async find(user, id) {
@@ -158,14 +189,23 @@ export function createShelf(options: ShelfOptions): Shelf {
       return conversation?.user === user && !conversation.deleted ? file : notFound();
     },
     read: ({ id, key, bytes }, range = { start: 0, end: bytes }) => files.read(id, key, range),
-    sweep: () =>
-      guarded(async () => {
-        const before = clock.now() - looseMs;
-        await rows.expire(before);
-        await removeDropped();
-        await sweepFolder(before);
-      }),
+    sweep,
     sweepSoon: soon,
+    async start() {
+      await quota.load();
+      void sweep("start");
+      timers = [
+        every(sweepMs, () => {
+          quota.forget();
+          void sweep();
+        }),
+        every(1000, () => void keepSpending()),
+      ];
+    },
+    async stop() {
+      for (const cancel of timers) cancel();
+      await keepSpending();
+    },
   };
 }
 
@@ -173,4 +213,3 @@ const tooLarge = ({ fileBytes }: Limits): Rejection =>
   reject("too_large", { field: "file", detail: `A file may have ${fileBytes} bytes at most.` });
 
 const hex = (clock: Clock, bytes: number): string => Buffer.from(clock.secret(bytes), "base64url").toString("hex");
-

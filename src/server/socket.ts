@@ -12,7 +12,7 @@ import { encodeNotice } from "./frames.ts";
 import type { Hub } from "./hub.ts";
 import { createInbox } from "./inbox.ts";
 import { createBudget, createControlMeter } from "./outlet.ts";
-import { StoreFailure, type Clock, type Journal, type Log } from "./ports.ts";
+import { StoreFailure, type Clock, type Journal, type Log, type Meter } from "./ports.ts";
 import { createReaders } from "./readers.ts";
 import type { Doorman } from "./sessions.ts";
 import type { Tails } from "./tails.ts";
@@ -22,6 +22,7 @@ export type SocketOptions = {
   readonly clock: Clock;
   readonly log: Log;
   readonly journal: Journal;
+  readonly meter: Meter;
   readonly doorman: Doorman;
   readonly account: Account;
   readonly commands: Commands;
@@ -47,11 +48,8 @@ export type Socket = WireEvents & {
   checkBlock(): void;
 };
 
-/** How long (ms) a peer has to finish the closing handshake. */
-const closeMs = 4000;
-
-export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, gone: () => void): Socket {
-  const { clock, doorman, commands, limits, journal } = options;
+export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, gone: (code: number) => void): Socket {
+  const { clock, doorman, commands, limits, journal, meter } = options;
   let state: SocketState = { kind: "waiting" };
   const inbox = createInbox();
   let busy = false;
@@ -59,6 +57,7 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
   let listening = false;
   let leave: () => void = () => undefined;
   let missed = 0;
+  let result: "ok" | Rejection["code"] = "ok";
   const controlAllowed = createControlMeter(clock);
   let cancelClose: () => void = () => undefined;
   const budget = createBudget(wire, clock, () => drop());
@@ -66,7 +65,7 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
     journal.error("viewer_failed", { error: errorName(error) });
     close(1011);
   };
-  const readers = createReaders({ log: options.log, tails: options.tails, outlet: budget, failed });
+  const readers = createReaders({ log: options.log, meter, tails: options.tails, outlet: budget, failed });
   const cancelAuth = clock.after(options.authMs, () => close(4408));
 
   const release = (): void => {
@@ -82,17 +81,19 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
     release();
     // A socket that is not read would never see the peer's close frame.
     if (paused) wire.resume();
-    cancelClose = clock.after(closeMs, () => wire.terminate());
+    cancelClose = clock.after(4000, () => wire.terminate()); // The time for the closing handshake.
     wire.close(code, reason);
   };
   const drop = (): void => {
     if (state.kind === "closed") return;
     journal.info("slow_reader_dropped");
+    meter.note({ kind: "slow-reader-dropped" });
     close(1013);
     wire.terminate();
   };
 
   const answerError = (id: string | undefined, rejection: Rejection): void => {
+    result = rejection.code;
     budget.send(encodeError(id, rejection));
     const seconds = entry.answered(rejection);
     if (seconds !== undefined) close(4429, String(seconds));
@@ -140,8 +141,7 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
     if (isClosed()) return;
     const { heartbeatMs, version, node, log } = options;
     const server = { version, node };
-    const now = stamp(clock.now());
-    answer(command.id, { ...person, server, heartbeatMs, limits, now, epoch: log.epoch });
+    answer(command.id, { ...person, server, heartbeatMs, limits, now: stamp(clock.now()), epoch: log.epoch });
     for (const item of command.open ?? []) await openOne(speaker.user, item, undefined);
   };
 
@@ -218,11 +218,15 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
       const received = receiveFrame(state, decoded);
       state = received.state;
       if (!decoded.ok && decoded.malformed) entry.violated("malformedFrame");
+      const began = clock.monotonic();
+      result = "ok";
       try {
         await perform(received.step);
       } catch (error) {
         fail(decoded.ok ? decoded.command.id : decoded.id, error);
       }
+      const type = decoded.ok ? decoded.command.type : "malformed";
+      meter.note({ kind: "command", type, result, ms: clock.monotonic() - began });
       flow();
     }
     busy = false;
@@ -265,10 +269,10 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
       budget.drained();
       flow();
     },
-    closed() {
+    closed(code) {
       cancelClose();
       release();
-      gone();
+      gone(code);
     },
     beat() {
       if (isClosed()) return;

@@ -34,7 +34,7 @@ export type Turns = {
 type Active = { readonly conversation: string; readonly abort: AbortController; readonly done: Promise<unknown> };
 
 export function createTurns(options: TurnOptions): Turns {
-  const { log, committer, clock, journal, bus, owner } = options;
+  const { log, committer, clock, journal, meter, bus, owner } = options;
   const active = new Map<string, Active>();
   let rewriting: Promise<void> = Promise.resolve();
   let leaving = false;
@@ -86,6 +86,7 @@ export function createTurns(options: TurnOptions): Turns {
   const takeUp = async (all: boolean): Promise<void> => {
     const now = clock.now();
     const claimed = await log.claim({ owner, now, leaseUntil: now + leaseMs, all });
+    if (claimed.length > 0) meter.note({ kind: "turns-taken-over", count: claimed.length });
     for (const turn of claimed) {
       journal.info("turn_taken_over", { turn: turn.id, fence: turn.fence, attempts: turn.attempts });
       if (options.onCrash === "interrupt") {
@@ -105,6 +106,11 @@ export function createTurns(options: TurnOptions): Turns {
         })
         .finally(keepLeases);
     });
+  };
+
+  const timeStop = (turn: string): void => {
+    const began = clock.monotonic();
+    void active.get(turn)?.done.then(() => meter.note({ kind: "stopped", ms: clock.monotonic() - began }));
   };
 
   const endedHere = (conversation: string, turn: string | undefined): void => {
@@ -130,7 +136,10 @@ export function createTurns(options: TurnOptions): Turns {
     begin: (turn) => run(turn, "first"),
     noticed(conversation, events) {
       for (const event of events) {
-        if (event.kind === "turn.finished") {
+        if (event.kind === "message.created") meter.note({ kind: "message", role: event.message.role });
+        else if (event.kind === "turn.finished") {
+          meter.note({ kind: "turn", status: event.status });
+          if (event.status === "stopped") timeStop(event.turn);
           bus.publish("turns", { kind: "turn-ended", conversation, turn: event.turn });
           settleTurn({ id: event.turn, conversation, message: event.message });
         } else if (event.kind === "conversation.deleted") {

@@ -23,7 +23,14 @@ export type UploadQuota = {
 };
 
 /** Bytes of one person, or of all guests of an address, in a day that begins with the first. `endsAt` is monotonic (RL08). */
-type Purse = { readonly key: string; readonly limit: number; spent: number; reserved: number; since: number; endsAt: number };
+type Purse = {
+  readonly key: string;
+  readonly limit: number;
+  spent: number;
+  reserved: number;
+  since: number;
+  endsAt: number;
+};
 
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
@@ -67,7 +74,14 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
         const key = kept.slice(uploadKey.length);
         // A day that begins in the future begins now: nobody is shut out for longer than one.
         const left = Math.min(dayMs, since + dayMs - now);
-        purses.set(key, { key, limit: limitOf(key), spent: tokens, reserved: 0, since, endsAt: clock.monotonic() + left });
+        purses.set(key, {
+          key,
+          limit: limitOf(key),
+          spent: tokens,
+          reserved: 0,
+          since,
+          endsAt: clock.monotonic() + left,
+        });
       }
     },
     begin({ user, key, bytes }) {

@@ -1,7 +1,7 @@
 // Owns one reader's cursor in one conversation: live frames while they fit, else catching up from the log (RD rules).
 import { merge, type Entry } from "../domain/log.ts";
 import { encodeEvents, encodeLive, encodeSnapshot } from "./frames.ts";
-import type { Log } from "./ports.ts";
+import type { Log, Meter } from "./ports.ts";
 import { newestThatFit, readPage } from "./replies.ts";
 
 /** What a viewer needs of its socket. */
@@ -36,11 +36,12 @@ type State =
 export function openViewer(options: {
   conversation: string;
   log: Log;
+  meter: Meter;
   outlet: Outlet;
   from: number | undefined;
   failed: (error: unknown) => void;
 }): Viewer {
-  const { conversation, log, outlet, failed } = options;
+  const { conversation, log, meter, outlet, failed } = options;
   let state: State = { kind: "catching-up", seq: options.from ?? 0 };
   let knownHead = 0;
   const isClosed = (): boolean => state.kind === "closed";
@@ -57,6 +58,7 @@ export function openViewer(options: {
         return;
       }
       let length = 0;
+      const before = at;
       for (const group of inFrames(merge(entries))) {
         const frame = encodeEvents(conversation, group);
         if (!outlet.push(frame)) break;
@@ -64,6 +66,7 @@ export function openViewer(options: {
         at = group.at(-1)?.last ?? at;
       }
       state = { kind: "catching-up", seq: at };
+      if (at > before) meter.note({ kind: "replayed", events: at - before });
       limit = length < pageLength ? Math.min(mostEntries, limit * 2) : Math.max(fewestEntries, limit / 2);
     }
   };
@@ -97,6 +100,7 @@ export function openViewer(options: {
       }
       // A gap, or a reader that does not read: from here on it is served from the log.
       const { seq } = state;
+      meter.note({ kind: "reader-behind", why: from === seq + 1 ? "no-room" : "mismatch" });
       state = { kind: "catching-up", seq };
       catchUp(seq).catch(failed);
     },

@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import type { ConversationHandle, Entry, Message } from "../client/index.ts";
 import { useCopy } from "./clipboard.ts";
 import { textOf } from "./content.ts";
-import { failureText } from "./failure.ts";
+import { focusedBeside } from "./focus.ts";
 import { IconButton, useUi } from "./ui.tsx";
 
 const choices = ["❤️", "😂", "🎉", "🤔", "👀", "✅"] as const;
@@ -19,12 +19,11 @@ export function Actions(props: {
 }): ReactNode {
   const { entry, conversation, keep, running, edit, user } = props;
   const { message } = entry;
-  const { texts, toast } = useUi();
+  const { texts, fail } = useUi();
   const copyText = useCopy();
   const [choosing, setChoosing] = useState(false);
   const [copied, setCopied] = useState(false);
 
-  const fail = (error: unknown): void => toast({ text: failureText(texts, error), alert: true });
   const copy = (): void => {
     const show = async (): Promise<void> => {
       if (!(await copyText(textOf(message)))) return;
@@ -38,9 +37,10 @@ export function Actions(props: {
   const react = (reaction: string): void => {
     setChoosing(false);
     const on = !has(reaction);
-    conversation.react(message.id, reaction, on).catch(fail);
     const other = reaction === thumbUp ? thumbDown : reaction === thumbDown ? thumbUp : undefined;
+    // First away, then there: nobody ever sees both.
     if (on && other !== undefined && has(other)) conversation.react(message.id, other, false).catch(fail);
+    conversation.react(message.id, reaction, on).catch(fail);
   };
   const retry = (): void => {
     keep();
@@ -101,7 +101,7 @@ function Versions(props: {
       const same = flips[to < index ? 0 : 1];
       (same?.disabled === true ? flips.find((flip) => !flip.disabled) : same)?.focus({ preventScroll: true });
     };
-    if (group.current?.contains(document.activeElement) === true) requestAnimationFrame(again);
+    if (group.current?.contains(focusedBeside(group.current) ?? null) === true) requestAnimationFrame(again);
     announce(texts.version(to + 1, siblings.length));
   };
   return (
@@ -161,7 +161,7 @@ function Choice({ choose, close }: { choose: (reaction: string) => void; close: 
   const latest = useRef(close);
   latest.current = close;
   useLayoutEffect(() => {
-    const before = document.activeElement;
+    const before = focusedBeside(box.current);
     box.current?.querySelector("button")?.focus();
     const outside = (event: Event): void => {
       if (box.current !== null && !event.composedPath().includes(box.current)) latest.current();
@@ -169,7 +169,7 @@ function Choice({ choose, close }: { choose: (reaction: string) => void; close: 
     document.addEventListener("pointerdown", outside, true);
     return () => {
       document.removeEventListener("pointerdown", outside, true);
-      if (before instanceof HTMLElement) before.focus();
+      before?.focus();
     };
   }, []);
   return (

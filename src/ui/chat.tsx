@@ -7,8 +7,9 @@ import { Composer } from "./composer.tsx";
 import { ConnectionBanner } from "./connection.tsx";
 import { textOf } from "./content.ts";
 import { MarkdownContext } from "./markdown/context.ts";
-import { Transcript } from "./transcript.tsx";
+import { Transcript, type Target } from "./transcript.tsx";
 import { useKeptFocus } from "./focus.ts";
+import { Gone, InsteadComposer, isGone, type Instead } from "./gone.tsx";
 import { useUi } from "./ui.tsx";
 
 /** How often (ms) somebody who cannot see it is told that the reply is still being made. */
@@ -21,9 +22,12 @@ export function Chat(props: {
   readonly model: string;
   readonly sent?: ((text: string) => void) | undefined;
   readonly signIn?: (() => void) | undefined;
-  readonly target?: string | undefined;
+  /** A message to bring into view; another object asks again. */
+  readonly target?: Target | undefined;
   /** It has begun before: where the server has nothing of it, it is gone, not new. */
   readonly begun?: boolean;
+  /** Where this one is gone, what is written begins another. */
+  readonly instead?: Instead | undefined;
   readonly focus?: boolean;
 }): ReactNode {
   const { id } = props;
@@ -39,6 +43,8 @@ export function Chat(props: {
   useKeptFocus(root, () => (touch ? undefined : box.current));
 
   // A sentence for whoever waits; the transcript itself is silent.
+  const focus = (props.focus ?? true) && !touch;
+  const gone = isGone(view, props.begun === true, person);
   const isEmpty = view.entries.length === 0 && (view.status === "new" || view.status === "live");
   const editLast = useCallback(() => {
     const own = root.current?.querySelectorAll<HTMLElement>(".tl-own");
@@ -59,8 +65,8 @@ export function Chat(props: {
       }}
     >
       <ConnectionBanner signIn={props.signIn} />
-      {view.status === "gone" || (isEmpty && view.status === "new" && props.begun === true) ? (
-        <p className="tl-gone">{texts.gone}</p>
+      {gone ? (
+        <Gone view={view} instead={props.instead} box={box} />
       ) : isEmpty ? (
         <Welcome id={id} examples={props.examples} chosen={() => box.current?.focus()} />
       ) : (
@@ -68,15 +74,19 @@ export function Chat(props: {
           <Transcript view={view} conversation={conversation} user={person?.id} target={props.target} />
         </MarkdownContext.Provider>
       )}
-      <Composer
-        key={id}
-        view={view}
-        conversation={conversation}
-        box={box}
-        editLast={editLast}
-        sent={props.sent}
-        focus={(props.focus ?? true) && !touch}
-      />
+      {gone && props.instead !== undefined ? (
+        <InsteadComposer key={props.instead.id} instead={props.instead} box={box} focus={focus} />
+      ) : (
+        <Composer
+          key={id}
+          view={view}
+          conversation={conversation}
+          box={box}
+          editLast={editLast}
+          sent={props.sent}
+          focus={focus}
+        />
+      )}
       <p className="tl-foot">{texts.answers(props.model)}</p>
     </div>
   );

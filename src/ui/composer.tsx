@@ -4,9 +4,8 @@ import type { ConversationHandle, ConversationView, Pending } from "../client/in
 import { useClient, useDraft } from "../react/index.ts";
 import { AutoGrow } from "./auto-grow.tsx";
 import { pendingText } from "./content.ts";
-import { failureText } from "./failure.ts";
 import { Icon } from "./icon.tsx";
-import { takeBack } from "./notices.tsx";
+import { Patience, takeBack } from "./notices.tsx";
 import { IconButton, useUi } from "./ui.tsx";
 
 export function Composer(props: {
@@ -19,7 +18,7 @@ export function Composer(props: {
   readonly focus: boolean;
 }): ReactNode {
   const { view, conversation, box } = props;
-  const { texts, toast, touch } = useUi();
+  const { texts, fail, touch } = useUi();
   const [draft, setDraft, sendDraft] = useDraft(conversation.id);
   const composing = useRef(false);
   const busy = view.running !== undefined || view.entries.some(({ pending }) => pending?.status === "sent");
@@ -32,7 +31,7 @@ export function Composer(props: {
     box.current?.focus();
   };
   const stop = (): void => {
-    conversation.stop().catch((error: unknown) => toast({ text: failureText(texts, error), alert: true }));
+    conversation.stop().catch(fail);
   };
   const press = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
     // While a word is being composed, keys belong to it. 229: what older systems send then.
@@ -100,7 +99,14 @@ function Queue(props: { readonly items: readonly Pending[]; readonly conversatio
       <ol>
         {items.map((item) => (
           <li key={item.message}>
-            <p dir="auto">{pendingText(item)}</p>
+            <div className="tl-queue-text">
+              <p dir="auto">{pendingText(item)}</p>
+              {item.waitsUntil !== undefined && (
+                <p>
+                  <Patience pending={item} until={item.waitsUntil} />
+                </p>
+              )}
+            </div>
             <button type="button" className="tl-text-button" onClick={() => void conversation.sendNow(item.message)}>
               {texts.sendNow}
             </button>

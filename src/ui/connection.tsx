@@ -1,15 +1,18 @@
 // Owns what is shown of the connection: a quiet dot always, a banner after a while of trouble. Never anything in the transcript.
-import { useEffect, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import type { ConnectionState } from "../client/index.ts";
 import { useClient, useConnection } from "../react/index.ts";
-import { useLater } from "./notices.tsx";
 import type { Texts } from "./texts.ts";
+import { secondsTo, useLater, useNow } from "./times.ts";
 import { useUi } from "./ui.tsx";
 
 /** Trouble shorter than this (ms) is nobody's business. */
 const quietTime = 1500;
 
 const isTrouble = (state: ConnectionState): boolean => state.kind !== "online" && state.kind !== "idle";
+
+/** The close code of who is shut out; every other one that stops means that page and server speak differently. */
+const shutOut = 4403;
 
 function sentence(texts: Texts, state: ConnectionState, now: number): string {
   switch (state.kind) {
@@ -20,13 +23,13 @@ function sentence(texts: Texts, state: ConnectionState, now: number): string {
     case "online":
       return state.draining ? texts.maintenance : texts.online;
     case "reconnecting":
-      return texts.reconnecting(Math.max(0, Math.ceil((state.at - now) / 1000)));
+      return (state.blocked === true ? texts.turnedAway : texts.reconnecting)(secondsTo(state.at, now));
     case "offline":
       return texts.offline;
     case "signed-out":
-      return texts.signedOut;
+      return state.left === true ? texts.signedOutPlain : texts.signedOut;
     case "stopped":
-      return texts.stoppedConnection;
+      return state.code === shutOut ? texts.errors.blocked : texts.outdated;
     default:
       return state satisfies never;
   }
@@ -36,7 +39,8 @@ function sentence(texts: Texts, state: ConnectionState, now: number): string {
 export function ConnectionDot(): ReactNode {
   const state = useConnection();
   const { texts } = useUi();
-  const text = state.kind === "reconnecting" ? texts.reconnecting(0) : sentence(texts, state, 0);
+  // Without the seconds: a label that changes is read again and again.
+  const text = sentence(texts, state, Infinity);
   return <span className="tl-dot" data-state={state.kind} role="img" aria-label={text} title={text} />;
 }
 
@@ -57,6 +61,16 @@ export function ConnectionBanner(props: { readonly signIn?: (() => void) | undef
           {texts.tryNow}
         </button>
       )}
+      {state.kind === "stopped" && state.code === shutOut && (
+        <button type="button" className="tl-text-button" onClick={() => client.signIn()}>
+          {texts.tryNow}
+        </button>
+      )}
+      {state.kind === "stopped" && state.code !== shutOut && (
+        <button type="button" className="tl-text-button" onClick={() => location.reload()}>
+          {texts.reload}
+        </button>
+      )}
       {state.kind === "signed-out" && (
         <button type="button" className="tl-text-button" onClick={() => (props.signIn ?? (() => client.signIn()))()}>
           {texts.signIn}
@@ -64,16 +78,4 @@ export function ConnectionBanner(props: { readonly signIn?: (() => void) | undef
       )}
     </div>
   );
-}
-
-/** The time, each second while `on`. */
-function useNow(on: boolean): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    if (!on) return undefined;
-    setNow(Date.now());
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, [on]);
-  return now;
 }

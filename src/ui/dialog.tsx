@@ -1,5 +1,6 @@
 // Owns a dialog: the browser's own, which keeps the focus inside, closes by Esc and gives the focus back.
 import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
+import { focusedBeside } from "./focus.ts";
 import { IconButton, useUi } from "./ui.tsx";
 
 export function Dialog(props: {
@@ -12,13 +13,12 @@ export function Dialog(props: {
   const id = useId();
   useLayoutEffect(() => {
     const dialog = box.current;
-    const scope = dialog?.getRootNode();
-    const before = scope instanceof Document || scope instanceof ShadowRoot ? scope.activeElement : null;
+    const before = focusedBeside(dialog);
     dialog?.showModal();
     return () => {
       dialog?.close();
       // The browser gives the focus back only while the dialog is in the page, which it may no longer be.
-      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+      if (before?.isConnected === true) before.focus({ preventScroll: true });
     };
   }, []);
   return (

@@ -1,6 +1,13 @@
 // Owns where the focus goes when what had it is gone: never to the page, where keys mean nothing. It draws nothing.
 import { useEffect, useRef, type RefObject } from "react";
 
+/** What has the focus in the tree that a node is in: the page, or the shadow of the chat window. */
+export function focusedBeside(node: Node | null): HTMLElement | undefined {
+  const scope = node?.getRootNode();
+  const found = scope instanceof Document || scope instanceof ShadowRoot ? scope.activeElement : null;
+  return found instanceof HTMLElement ? found : undefined;
+}
+
 /**
  * Watches a part of the page. When the element in it that has the focus is taken away, the focus goes to what `next` finds;
  * `item`: the list item or article it was in, if that is still there. Where somebody chose another place, nothing is done.
@@ -22,9 +29,8 @@ export function useKeptFocus(
       if (last === undefined || last.element.isConnected) return;
       const { item } = last;
       last = undefined;
-      const scope = element.getRootNode();
-      const now = scope instanceof Document || scope instanceof ShadowRoot ? scope.activeElement : null;
-      if (now === null || now === document.body)
+      const now = focusedBeside(element);
+      if (now === undefined || now === document.body)
         latest.current(item?.isConnected === true ? item : undefined)?.focus({ preventScroll: true });
     };
     element.addEventListener("focusin", came);

@@ -10,6 +10,10 @@ export type Formats = {
   /** The same for two times of one day, in the reader's time zone. */
   dayKey(at: string): string;
   relativeDay(days: number): string;
+  /** A time to come, milliseconds since 1970: the hour and minute, with the day where it is another one. */
+  soon(at: number, now: number): string;
+  /** A time that is past, as it is said: "2 hours ago". */
+  ago(at: string, now: number): string;
   month(at: string): string;
 };
 
@@ -18,6 +22,7 @@ export function createFormats(locale: string): Formats {
   const full = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" });
   const day = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
   const dayOfYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long", year: "numeric" });
+  const dayAndTime = new Intl.DateTimeFormat(locale, { weekday: "long", hour: "numeric", minute: "2-digit" });
   const month = new Intl.DateTimeFormat(locale, { month: "long", year: "numeric" });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
   const capital = (text: string): string => text.charAt(0).toLocaleUpperCase(locale) + text.slice(1);
@@ -31,6 +36,14 @@ export function createFormats(locale: string): Formats {
     },
     dayKey: (at) => new Date(at).toDateString(),
     relativeDay: (days) => capital(relative.format(-days, "day")),
+    soon: (at, now) =>
+      (new Date(at).toDateString() === new Date(now).toDateString() ? time : dayAndTime).format(new Date(at)),
+    ago(at, now) {
+      const minutes = Math.max(0, Math.floor((now - Date.parse(at)) / 60_000));
+      if (minutes < 60) return relative.format(-minutes, "minute");
+      const days = daysBetween(at, now);
+      return days === 0 ? relative.format(-Math.floor(minutes / 60), "hour") : relative.format(-days, "day");
+    },
     month: (at) => capital(month.format(new Date(at))),
   };
 }

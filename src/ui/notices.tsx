@@ -1,9 +1,10 @@
 // Owns what is said below a message that is not as it should be, and the one thing to do about it (E3).
-import { useEffect, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import type { Client, ConversationHandle, Message, Pending } from "../client/index.ts";
 import { useClient } from "../react/index.ts";
-import { pendingText } from "./content.ts";
-import { failureText, rejectionText } from "./failure.ts";
+import { addToDraft, pendingText } from "./content.ts";
+import { rejectionText } from "./failure.ts";
+import { countedDown, secondsTo, useLater, useNow } from "./times.ts";
 import { useUi } from "./ui.tsx";
 
 /** How a reply ended, where it did not end well. */
@@ -13,9 +14,8 @@ export function Notice(props: {
   readonly keep: () => void;
 }): ReactNode {
   const { message, conversation, keep } = props;
-  const { texts, toast } = useUi();
+  const { texts, fail } = useUi();
   const { status, error } = message.metadata;
-  const fail = (reason: unknown): void => toast({ text: failureText(texts, reason), alert: true });
   const isEmpty = !message.parts.some((part) => "text" in part && part.text !== "");
   if (status === "completed" || status === undefined) {
     return isEmpty && status === "completed" ? <p className="tl-notice">{texts.empty}</p> : null;
@@ -62,44 +62,47 @@ export function UnsentNotice(props: {
   const { texts } = useUi();
   const client = useClient();
   const slow = useLater(pending.status === "sending" || pending.status === "waiting", 1500);
-  const { message } = pending;
-  if (pending.status === "failed") {
-    const reason = pending.error === undefined ? "" : rejectionText(texts, pending.error);
-    return (
-      <div className="tl-notice tl-bad" role="alert">
+  const { message, status, error, waitsUntil } = pending;
+  if (status !== "failed" && waitsUntil === undefined) {
+    return slow ? <p className="tl-notice">{status === "waiting" ? texts.waiting : texts.sending}</p> : null;
+  }
+  const failed = status === "failed";
+  const reason = error === undefined ? "" : rejectionText(texts, error);
+  return (
+    <div className={`tl-notice ${failed ? "tl-bad" : ""}`} role={failed ? "alert" : undefined}>
+      {waitsUntil === undefined ? (
         <span>{`${texts.notSent} ${reason}`}</span>
+      ) : (
+        <Patience pending={pending} until={waitsUntil} />
+      )}
+      {failed && (
         <button type="button" className="tl-text-button" onClick={() => void conversation.resend(message)}>
           {texts.retry}
         </button>
-        <button type="button" className="tl-text-button" onClick={() => void takeBack(pending, client)}>
-          {texts.edit}
-        </button>
-        <button type="button" className="tl-text-button" onClick={() => void conversation.discard(message)}>
-          {texts.remove}
-        </button>
-      </div>
-    );
-  }
-  if (!slow) return null;
-  return <p className="tl-notice">{pending.status === "waiting" ? texts.waiting : texts.sending}</p>;
+      )}
+      <button type="button" className="tl-text-button" onClick={() => void takeBack(pending, client)}>
+        {texts.edit}
+      </button>
+      <button type="button" className="tl-text-button" onClick={() => void conversation.discard(message)}>
+        {texts.remove}
+      </button>
+    </div>
+  );
+}
+
+/** Why a message has to wait, and when it goes by itself: seconds that are counted down, or a time of day. */
+export function Patience({ pending, until }: { readonly pending: Pending; readonly until: number }): ReactNode {
+  const { texts, formats } = useUi();
+  const now = useNow(true);
+  const seconds = secondsTo(until, now);
+  const reason = pending.waitsFor === undefined ? "" : `${texts.errors[pending.waitsFor]} `;
+  const when = seconds > countedDown ? texts.sendsAt(formats.soon(until, now)) : texts.sendsIn(seconds);
+  return <span>{reason + when}</span>;
 }
 
 /** Puts the text of a message that is not delivered back into the box, below what stands there. */
 export async function takeBack(pending: Pending, client: Client): Promise<void> {
   const text = pendingText(pending);
   if (!(await client.conversation(pending.conversation).discard(pending.message))) return;
-  const draft = client.draft(pending.conversation);
-  const before = draft.getSnapshot();
-  draft.set(before.trim() === "" ? text : `${before}\n\n${text}`);
-}
-
-/** True once `on` has been true for so long (ms). */
-export function useLater(on: boolean, ms: number): boolean {
-  const [late, setLate] = useState(false);
-  useEffect(() => {
-    if (!on) return setLate(false);
-    const timer = setTimeout(() => setLate(true), ms);
-    return () => clearTimeout(timer);
-  }, [on, ms]);
-  return on && late;
+  addToDraft(client, pending.conversation, text);
 }

@@ -14,12 +14,14 @@ export type Scroller = {
   toEnd(smooth?: boolean): void;
   /** Puts an element near the upper edge, with room below it that shrinks as what follows it grows. */
   raise(element: HTMLElement): void;
+  /** Brings an element near the upper edge, wherever it is, and leaves the place to the person. */
+  show(element: HTMLElement): void;
   /** What is looked at now stays where it is, whatever becomes of what is below it. */
   keep(): void;
   /** Nothing of the former place counts any more: another conversation is shown. */
   reset(): void;
-  /** The content has changed (also its size). Called after every drawing, before it is seen. */
-  settle(): void;
+  /** The content was drawn anew: what the person looks at stays. Following the end costs no layout of its own, it waits for the frame's. */
+  hold(): void;
   stop(): void;
 };
 
@@ -41,6 +43,8 @@ export function createScroller(options: ScrollerOptions): Scroller {
   /** The position that we set ourselves, or saw last: another one comes from the person. */
   let known = log.scrollTop;
   let anchor: { element: HTMLElement; top: number } | undefined;
+  /** What was shown on purpose: held on to until the person scrolls, though something else may be first in view. */
+  let aim: HTMLElement | undefined;
   let isFar = false;
   let touchY = 0;
 
@@ -68,7 +72,7 @@ export function createScroller(options: ScrollerOptions): Scroller {
       if ((items[middle]?.getBoundingClientRect().bottom ?? 0) > edge) high = middle;
       else low = middle + 1;
     }
-    const element = items[low];
+    const element = aim?.isConnected === true ? aim : items[low];
     anchor = element === undefined ? undefined : { element, top: element.getBoundingClientRect().top - edge };
   };
   const holdAnchor = (): void => {
@@ -86,6 +90,7 @@ export function createScroller(options: ScrollerOptions): Scroller {
   };
 
   const raise = (element: Element): void => {
+    aim = undefined;
     const top = element.getBoundingClientRect().top - log.getBoundingClientRect().top + log.scrollTop;
     floor = Math.max(0, top - sentMargin);
     pinned = true;
@@ -97,8 +102,8 @@ export function createScroller(options: ScrollerOptions): Scroller {
     if (pinned) put(last());
     else holdAnchor();
     // Everything in view has gone: what took its place is brought into it, not an empty room.
-    const end = content.querySelector("[data-entry]:last-of-type");
-    if (!pinned && end !== null && content.offsetHeight - log.scrollTop < leastShown) return raise(end);
+    const end = pinned ? null : content.querySelector("[data-entry]:last-of-type");
+    if (end !== null && content.offsetHeight - log.scrollTop < leastShown) return raise(end);
     takeAnchor();
     return tell();
   };
@@ -109,8 +114,11 @@ export function createScroller(options: ScrollerOptions): Scroller {
   const scrolled = (): void => {
     const top = log.scrollTop;
     if (Math.abs(top - known) < 1) return;
+    // The content became shorter than where the view stood, and the browser moved it: nobody scrolled.
+    if (top < known && last() - top < 1) return settle();
     const down = top > known;
     known = top;
+    aim = undefined;
     if (down && last() - top <= pinWithin) pinned = true;
     else if (!down) unpin();
     takeAnchor();
@@ -143,22 +151,33 @@ export function createScroller(options: ScrollerOptions): Scroller {
   return {
     toEnd(smooth = false) {
       pinned = true;
+      aim = undefined;
       if (smooth && !still()) log.scrollTo({ top: last(), behavior: "smooth" });
       else settle();
     },
     raise,
+    show(element) {
+      unpin();
+      floor = undefined;
+      aim = element;
+      anchor = { element, top: sentMargin };
+      settle();
+    },
     keep() {
       unpin();
+      aim = undefined;
       floor = log.scrollTop;
       takeAnchor();
     },
     reset() {
-      floor = undefined;
+      floor = aim = undefined;
       anchor = undefined;
       pinned = true;
       settle();
     },
-    settle,
+    hold() {
+      if (!pinned) settle();
+    },
     stop() {
       sizes.disconnect();
       log.removeEventListener("scroll", scrolled);

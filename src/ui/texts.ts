@@ -1,5 +1,6 @@
 // Owns the English texts and, by them, which texts there are: every language has all of them, or it does not compile.
 
+import type { Person, Rejection } from "../client/index.ts";
 import { englishMarkdownTexts } from "./markdown/context.ts";
 
 export const english = {
@@ -35,7 +36,6 @@ export const english = {
   you: "You",
   assistant: "Assistant",
   edit: "Edit",
-  save: "Save",
   cancel: "Cancel",
   remove: "Delete",
   copy: "Copy",
@@ -54,7 +54,8 @@ export const english = {
   edited: "edited",
   sending: "Sending",
   waiting: "Waiting for the connection",
-  sendsIn: (seconds: number): string => `Sends by itself in ${seconds} s`,
+  sendsIn: (seconds: number): string => `Sends by itself in ${seconds} s.`,
+  sendsAt: (time: string): string => `Sends by itself at ${time}.`,
   notSent: "Not sent.",
   stopped: "Stopped.",
   interrupted: "Interrupted: the server ended before the reply was complete.",
@@ -63,6 +64,8 @@ export const english = {
   older: "Loading older messages",
   toNewest: "To the newest message",
   gone: "This conversation is not here: it was deleted, or it belongs to somebody else.",
+  unsentHere: "What you wrote was not sent:",
+  beginAnew: "Go on in a new conversation",
   // What screen readers are told
   generating: "Generating",
   stillWorking: "Still working",
@@ -75,16 +78,23 @@ export const english = {
   offline: "You are offline. What you write is kept and sent later.",
   maintenance: "The server restarts. Replies go on by themselves.",
   signedOut: "You are signed out. What you wrote is kept.",
-  stoppedConnection: "The server does not take connections from here.",
+  signedOutPlain: "You are signed out.",
+  turnedAway: (seconds: number): string =>
+    seconds > 0
+      ? `The server is there, but connections from here do not come through. Next attempt in ${seconds} s.`
+      : "The server is there, but connections from here do not come through. Trying again.",
+  outdated: "This page and the server no longer fit together. Reload the page; what you wrote is kept.",
+  reload: "Reload",
   tryNow: "Try now",
   signIn: "Sign in",
   // List
   search: "Search",
   searchResults: (count: number): string =>
     count === 0 ? "Nothing found" : count === 1 ? "1 result" : `${count} results`,
-  nothingFound: "Nothing found",
   noConversations: "Your conversations will be listed here.",
   loadMore: "Show more",
+  listBehind: "As last seen. It is brought up to date when the server is back.",
+  notReached: "That message cannot be shown here any more.",
   lastSevenDays: "Last 7 days",
   rename: "Rename",
   archive: "Archive",
@@ -111,7 +121,11 @@ export const english = {
   thisSession: "This device",
   lastSeen: (when: string): string => `last seen ${when}`,
   endSession: "Sign out there",
+  endSessionOf: (device: string): string => `Sign out there: ${device}`,
   sessionEnded: "Signed out there",
+  loadingSessions: "Loading",
+  unknownDevice: "Unknown device",
+  places: { "this computer": "on this computer", "local network": "in the local network", unknown: "place unknown" },
   // Sign-in
   signInTitle: "Sign in to go on",
   signInWith: (issuer: string): string => `Sign in with ${issuer}`,
@@ -147,15 +161,18 @@ export const english = {
     newline: "New line",
     edit: "Edit the last message (in an empty box)",
   },
-  // Failures, by code; those not named here are told in the server's words.
+  tryAgain: "Try again in a moment.",
+  tryAgainIn: (seconds: number): string => `Try again in ${seconds} s.`,
+  tryAgainAt: (time: string): string => `Try again at ${time}.`,
+  // Failures, by code: what happened, and what helps where no button beside it does.
   errors: {
-    invalid: "That cannot be sent like this.",
-    unauthorized: "You are not signed in, or the sign-in is no longer valid.",
-    forbidden: "You may not do this.",
+    invalid: "That cannot be sent like this. Change it and try again.",
+    unauthorized: "You are not signed in, or the sign-in is no longer valid. Sign in again.",
+    forbidden: "This account may not do that.",
     not_found: "It is no longer here.",
-    conflict: "Something else happened in the meantime.",
-    too_large: "That is too long to send.",
-    unsupported_media: "This kind of file is not accepted.",
+    conflict: "Something else happened in the meantime. Look at it and try again.",
+    too_large: "That is too long to send. Make it shorter.",
+    unsupported_media: "This kind of file is not accepted. Choose another.",
     rate_limited: "Too many messages in a short time.",
     quota_exceeded: "The allowance is used up for now.",
     blocked: "Access from here is blocked.",
@@ -164,10 +181,14 @@ export const english = {
     model_unavailable: "The language model cannot be reached right now.",
     model_rate_limited: "The language model is receiving too many requests right now.",
     model_timeout: "The language model did not answer in time.",
-    model_refused: "The language model declined to answer this.",
+    model_refused: "The language model declined to answer this. Ask in other words.",
     context_overflow: "The conversation is too long for the language model. Start a new one.",
     internal: "Something went wrong on the server.",
-  },
+  } satisfies Record<Rejection["code"], string>,
 };
 
 export type Texts = typeof english;
+
+/** What somebody is called here. Who has signed in is no guest, also without a name. */
+export const nameOf = (person: Person | undefined, texts: Texts): string =>
+  person?.name ?? (person === undefined || person.guest === true ? texts.guest : texts.account);

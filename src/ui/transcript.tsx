@@ -5,15 +5,20 @@ import { MessageItem } from "./message.tsx";
 import { createScroller, type Scroller } from "./scroller.ts";
 import { IconButton, useUi } from "./ui.tsx";
 
+/** How long (ms) a message that was looked for is marked. */
+const markedTime = 4000;
+
+/** Where an address or a search leads to. */
+export type Target = { readonly message: string | undefined };
+
 export function Transcript(props: {
   readonly view: ConversationView;
   readonly conversation: ConversationHandle;
   readonly user: string | undefined;
-  /** A message to bring into view, once it is there. */
-  readonly target?: string | undefined;
+  readonly target?: Target | undefined;
 }): ReactNode {
   const { view, conversation, user, target } = props;
-  const { texts, formats } = useUi();
+  const { texts, formats, toast, fail } = useUi();
   const log = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const spacer = useRef<HTMLDivElement>(null);
@@ -53,17 +58,39 @@ export function Transcript(props: {
   }, [lastSent, fresh]);
 
   useLayoutEffect(() => scroller.current?.reset(), [view.id]);
-  useLayoutEffect(() => scroller.current?.settle(), [view.entries]);
+  useLayoutEffect(() => scroller.current?.hold(), [view.entries]);
 
-  const reached = target !== undefined && view.entries.some((entry) => entry.message.id === target);
+  const [reached, setReached] = useState<Target>();
+  /** Looked for already: a connection that comes back is no reason to go there again. */
+  const sought = useRef<Target>(undefined);
+  const isLive = view.status === "live";
   useEffect(() => {
-    if (!reached) return;
-    const element = content.current?.querySelector<HTMLElement>(`[data-entry="${target}"]`);
-    if (element === null || element === undefined) return;
-    scroller.current?.raise(element);
+    if (target?.message === undefined || !isLive || sought.current === target) return;
+    sought.current = target;
+    const isWanted = (): boolean => sought.current === target;
+    const found = (there: boolean): void => {
+      if (there) setReached(target);
+      else toast({ text: texts.notReached, alert: true });
+    };
+    conversation
+      .reach(target.message)
+      .then((there) => isWanted() && found(there))
+      .catch((error: unknown) => isWanted() && fail(error));
+  }, [target, isLive, conversation, toast, fail, texts]);
+  useEffect(() => {
+    const element = content.current?.querySelector<HTMLElement>(`[data-entry="${reached?.message}"]`);
+    if (reached === undefined || element === null || element === undefined) return undefined;
+    scroller.current?.show(element);
+    // Whoever came by keys goes on from here.
+    element.tabIndex = -1;
+    element.focus({ preventScroll: true });
     element.classList.add("tl-found");
-    setTimeout(() => element.classList.remove("tl-found"), 2000);
-  }, [reached, target]);
+    const timer = setTimeout(() => element.classList.remove("tl-found"), markedTime);
+    return () => {
+      clearTimeout(timer);
+      element.classList.remove("tl-found");
+    };
+  }, [reached]);
 
   const keep = useCallback(() => scroller.current?.keep(), []);
   const now = Date.now();

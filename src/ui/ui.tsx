@@ -1,10 +1,22 @@
 // Owns what every part of the UI needs around it: texts, formats of the language, announcements and toasts. It knows no conversation.
-import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import {
+  createContext,
+  useCallback,
+  useContext,
+  useEffect,
+  useId,
+  useMemo,
+  useRef,
+  useState,
+  type ReactNode,
+} from "react";
+import { failureText } from "./failure.ts";
+import { useKeptFocus } from "./focus.ts";
 import type { Formats } from "./formats.ts";
 import { Icon } from "./icon.tsx";
 import type { Texts } from "./texts.ts";
 
-/** A passing word at the edge of the screen. `undo`: what the one button of it does. */
+/** A passing word at the edge of the screen. `action`: what the one button of it does. */
 type Toast = {
   readonly text: string;
   readonly alert?: boolean;
@@ -17,7 +29,9 @@ export type Ui = {
   /** Tells screen readers, politely. */
   readonly announce: (text: string) => void;
   readonly toast: (toast: Toast) => void;
-  /** Keeps what a person typed or chose through a question of the UI. */
+  /** Tells that something asked for was refused, and why. */
+  readonly fail: (error: unknown) => void;
+  /** The person points with a finger: Enter breaks the line, and no focus is set that would bring up the keyboard. */
   readonly touch: boolean;
 };
 
@@ -29,8 +43,8 @@ export function useUi(): Ui {
   return ui;
 }
 
-/** How long (ms) a toast stays; longer where it can be answered. */
-const toastTime = { plain: 4000, action: 7000 };
+/** How long (ms) a toast stays; longer where it can be answered, or has to be understood. */
+const toastTime = { plain: 4000, long: 7000 };
 
 export function UiProvider(props: {
   readonly texts: Texts;
@@ -50,15 +64,33 @@ export function UiProvider(props: {
     const id = ++count.current;
     setToasts((all) => [...all.slice(-2), { ...one, id }]);
   }, []);
+  const fail = useCallback(
+    (error: unknown) => toast({ text: failureText(texts, formats, error), alert: true }),
+    [toast, texts, formats],
+  );
+  const box = useRef<HTMLDivElement>(null);
+  /** Where the focus was before it came to a toast: there it goes again when the last one is answered. */
+  const former = useRef<HTMLElement>(undefined);
+  useKeptFocus(box, () => box.current?.querySelector("button") ?? former.current);
   const touch = useMemo(() => matchMedia("(pointer: coarse)").matches, []);
-  const ui = useMemo(() => ({ texts, formats, announce, toast, touch }), [texts, formats, announce, toast, touch]);
+  const ui = useMemo(
+    () => ({ texts, formats, announce, toast, fail, touch }),
+    [texts, formats, announce, toast, fail, touch],
+  );
   return (
     <UiContext.Provider value={ui}>
       {props.children}
       <div className="tl-hidden" role="status" aria-live="polite">
         {said}
       </div>
-      <div className="tl-toasts">
+      <div
+        ref={box}
+        className="tl-toasts"
+        onFocus={({ relatedTarget }) => {
+          const outside = relatedTarget instanceof HTMLElement && box.current?.contains(relatedTarget) === false;
+          if (outside) former.current = relatedTarget;
+        }}
+      >
         {toasts.map((one) => (
           <ToastItem key={one.id} toast={one} close={() => drop(one.id)} label={texts.close} />
         ))}
@@ -73,10 +105,12 @@ function ToastItem({ toast, close, label }: { toast: Toast; close: () => void; l
   const [held, hold] = useState(false);
   useEffect(() => {
     if (held) return undefined;
-    const timer = setTimeout(() => latest.current(), toast.action === undefined ? toastTime.plain : toastTime.action);
+    const isLong = toast.action !== undefined || toast.alert === true;
+    const timer = setTimeout(() => latest.current(), isLong ? toastTime.long : toastTime.plain);
     return () => clearTimeout(timer);
   }, [held, toast]);
   const { action } = toast;
+  const id = useId();
   return (
     <div
       className="tl-toast"
@@ -86,11 +120,12 @@ function ToastItem({ toast, close, label }: { toast: Toast; close: () => void; l
       onFocus={() => hold(true)}
       onBlur={() => hold(false)}
     >
-      <span>{toast.text}</span>
+      <span id={id}>{toast.text}</span>
       {action !== undefined && (
         <button
           type="button"
           className="tl-text-button"
+          aria-describedby={id}
           onClick={() => {
             action.run();
             close();

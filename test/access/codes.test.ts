@@ -3,12 +3,13 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ModelFailure, type Model } from "../../src/host.ts";
 import { closeCodes, errorCodes, reject, type CloseCode, type ErrorCode } from "../../src/protocol/index.ts";
+import { defaultPolicy, type Policy } from "../../src/server/policy.ts";
 import { frame, Raw } from "../hostile/raw.ts";
 import { sendTo, Stage, Talker, until, type Served } from "../server/talker.ts";
 import { Register, token, tokens } from "./sign-in.ts";
 
-/** Codes that nothing gives yet: rates and quotas, an overload that is told in words, files. */
-const notYet = ["rate_limited", "quota_exceeded", "overloaded", "unsupported_media"] as const satisfies ErrorCode[];
+/** Codes that nothing gives yet: files. */
+const notYet = ["unsupported_media"] as const satisfies ErrorCode[];
 type Given = Exclude<ErrorCode, (typeof notYet)[number]>;
 
 let stage: Stage;
@@ -60,6 +61,14 @@ const blocked = (): Register => {
   return people;
 };
 
+/** A guest whose numbers are these says something twice. */
+const bounded = async (numbers: Partial<Policy["guest"]>): Promise<Talker> => {
+  const policy = { ...defaultPolicy, guest: { ...defaultPolicy.guest, ...numbers } };
+  const talker = await (await serve({ policy })).talk();
+  for (const words of ["one", "two"]) await talker.ask(sendTo(uuid(), words));
+  return talker;
+};
+
 const errorScenes: { readonly [C in Given]: () => Promise<Talker> } = {
   invalid: () => says({ type: "conversation.create", conversation: "x" }),
   unauthorized: () => enters({ token: "rubbish" }),
@@ -81,6 +90,18 @@ const errorScenes: { readonly [C in Given]: () => Promise<Talker> } = {
   async unavailable() {
     const people = register(true);
     return enters({ token: token("ann") }, { users: (inner) => people.over(inner) });
+  },
+  rate_limited: () => bounded({ messagesPerMinute: 1 }),
+  quota_exceeded: () => bounded({ tokensPerDay: 1 }),
+  async overloaded() {
+    const { talk } = await serve();
+    const talkers = await Promise.all(Array.from({ length: 40 }, () => talk()));
+    await Promise.all(talkers.map((talker) => talker.ask(sendTo(uuid(), "hello"))));
+    const searches = talkers.map((talker) => talker.ask({ type: "conversation.list", query: "no such word" }));
+    const answers = await Promise.all(searches);
+    const refused = talkers[answers.findIndex(({ type }) => type === "error")];
+    if (refused === undefined) throw new Error("forty searches at once, and none was refused");
+    return refused;
   },
   model_unavailable: () => failing("model_unavailable"),
   model_rate_limited: () => failing("model_rate_limited"),

@@ -342,7 +342,7 @@ describe("PE11 routes", () => {
   };
 
   test("PE11 every path of the server has its row", () => {
-    const entrance = { connect: never, enter: never, mayTry: never, failed: never };
+    const entrance = { connect: never, enter: never, recognize: never, mayTry: never, failed: never };
     const engine = { ready: () => true, sockets: () => 0, accept: never, entrance };
     const face = createHttpFace({
       engine,

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { until } from "../support/wire-client.ts";
 import { useStage } from "./app-stage.ts";
-import { bare } from "./app-visitor.ts";
+import { bare, soon } from "./app-visitor.ts";
 
 const stage = useStage();
 
@@ -92,20 +92,20 @@ test("UI11 what is sent while a reply is made waits above the box: Edit, Delete,
     await box.fill(`${word} ${quick(34)}`);
     await box.press("Enter");
   }
-  await expect.poll(() => queue.count()).toBe(3);
+  await soon(() => queue.count()).toBe(3);
   expect((await queue.allTextContents()).map((text) => text.slice(0, 4))).toEqual(["alph", "beta", "gamm"]);
   expect(await page.getByRole("region", { name: "3 messages wait" }).count()).toBe(1);
   // Both stand there: what stops the reply, and what sends what is in the box.
   expect(await visitor.button("Stop").count()).toBe(1);
   await visitor.button("Edit", queue.nth(0)).click();
-  await expect.poll(() => box.inputValue()).toBe(`alpha ${quick(34)}`);
-  await expect.poll(() => queue.count()).toBe(2);
+  await soon(() => box.inputValue()).toBe(`alpha ${quick(34)}`);
+  await soon(() => queue.count()).toBe(2);
   await visitor.button("Delete", queue.nth(0)).click();
-  await expect.poll(() => queue.count()).toBe(1);
+  await soon(() => queue.count()).toBe(1);
   expect(await visitor.replies.last().getAttribute("data-status")).toBe("running");
   // The queue survives a reload too.
   await page.reload();
-  await expect.poll(() => queue.count()).toBe(1);
+  await soon(() => queue.count()).toBe(1);
   expect(await box.inputValue()).toBe(`alpha ${quick(34)}`);
   await visitor.button("Send now", queue.nth(0)).click();
   await visitor.done(2);
@@ -140,15 +140,15 @@ test("UI12 a draft belongs to its conversation and survives a reload; a sent one
   await visitor.done(1);
   await box.fill("in the first");
   await page.reload();
-  await expect.poll(() => box.inputValue()).toBe("in the first");
+  await soon(() => box.inputValue()).toBe("in the first");
   await visitor.button("New conversation").first().click();
   await page.locator(".tl-welcome").waitFor();
   expect(await box.inputValue()).toBe("");
   await box.fill("in the second");
   await page.goBack();
-  await expect.poll(() => box.inputValue()).toBe("in the first");
+  await soon(() => box.inputValue()).toBe("in the first");
   await page.goForward();
-  await expect.poll(() => box.inputValue()).toBe("in the second");
+  await soon(() => box.inputValue()).toBe("in the second");
   await visitor.ask(quick(38));
   await visitor.done(1);
   const drafts = await page.evaluate(() => Object.entries(localStorage).filter(([key]) => key.includes("/draft/")));
@@ -169,15 +169,15 @@ test("UI13 a message that is refused keeps its text, with the reason and what ca
   await visitor.send(quick(40));
   await visitor.done(2);
   await visitor.button("Retry", notice).click();
-  await expect.poll(() => notice.count()).toBe(1);
+  await soon(() => notice.count()).toBe(1);
   await visitor.button("Edit", notice).click();
-  await expect.poll(() => visitor.box.inputValue()).toHaveLength(131_073);
+  await soon(() => visitor.box.inputValue()).toHaveLength(131_073);
   expect(await notice.count()).toBe(0);
   await visitor.box.fill("");
   await visitor.send("y".repeat(131_073));
   await notice.waitFor();
   await visitor.button("Delete", notice).click();
-  await expect.poll(() => notice.count()).toBe(0);
+  await soon(() => notice.count()).toBe(0);
   expect(await visitor.own.count()).toBe(2);
 });
 
@@ -213,7 +213,7 @@ test("UI24 ArrowUp in an empty box edits the last message; Esc leaves it as it w
   expect(await editor.evaluate((area) => area === document.activeElement)).toBe(true);
   await editor.fill("changed");
   await page.keyboard.press("Escape");
-  await expect.poll(() => editor.count()).toBe(0);
+  await soon(() => editor.count()).toBe(0);
   expect(await visitor.own.count()).toBe(2);
   expect(await visitor.own.last().textContent()).toContain(quick(44));
   await until(() => stage.model.requests.length >= 2, "both replies");

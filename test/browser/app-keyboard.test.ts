@@ -67,8 +67,9 @@ test("UI25 from load to reply, stop, edit, versions, list, settings and sign-out
   // Tools of a message are shown to whoever comes to them by keys.
   await keyboard.press("Shift+Escape");
   await tabTo(visitor, "Good reply", "Shift+Tab");
-  expect(
-    await page.evaluate(() => getComputedStyle(document.activeElement?.closest(".tl-tools") ?? document.body).opacity),
+  // They fade in.
+  await soon(() =>
+    page.evaluate(() => getComputedStyle(document.activeElement?.closest(".tl-tools") ?? document.body).opacity),
   ).toBe("1");
   await keyboard.press("Space");
   await soon(() => page.evaluate(() => document.activeElement?.getAttribute("aria-pressed"))).toBe("true");
@@ -95,7 +96,7 @@ test("UI25 from load to reply, stop, edit, versions, list, settings and sign-out
   await keyboard.press("Enter");
   await soon(() => focused(visitor)).toBe("Rename");
   await keyboard.press("ArrowUp");
-  expect(await focused(visitor)).toBe("Delete");
+  await soon(() => focused(visitor)).toBe("Delete");
   await keyboard.press("Escape");
   await soon(() => focused(visitor)).toBe("More about Named by keys");
   await tabTo(visitor, /^(?!More).*/);
@@ -116,7 +117,7 @@ test("UI25 from load to reply, stop, edit, versions, list, settings and sign-out
   await page.getByRole("radio", { name: "As the device" }).focus();
   await keyboard.press("ArrowDown");
   await keyboard.press("ArrowDown");
-  expect(await page.evaluate(() => document.documentElement.dataset["theme"])).toBe("dark");
+  await soon(() => page.evaluate(() => document.documentElement.dataset["theme"])).toBe("dark");
   await tabTo(visitor, "Sign out");
   await keyboard.press("Enter");
   await page.locator('.tl-dot[data-state="signed-out"]').waitFor();

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { proseText } from "../support/model-server.ts";
 import { seenIn, watchPages, type Trouble } from "./app-probe.ts";
 import { useStage } from "./app-stage.ts";
-import { bare, textIn, type Visitor } from "./app-visitor.ts";
+import { bare, textIn, type Visitor, soon } from "./app-visitor.ts";
 
 const stage = useStage({ ON_CRASH: "restart" });
 
@@ -40,7 +40,7 @@ test("UI15 UI2 the network is cut in mid-reply and comes back: a banner after 1.
   stage.reachable = true;
   await visitor.button("Try now").click();
   await visitor.online();
-  await expect.poll(() => visitor.banner.count()).toBe(0);
+  await soon(() => visitor.banner.count()).toBe(0);
   await visitor.done(1);
   expect(await textIn(visitor.replies.last())).toBe(bare(proseText(21, 3000)));
   expect(await visitor.box.inputValue()).toBe("typed while away");
@@ -62,7 +62,7 @@ test("UI15 B26 the server is killed in mid-reply and started again: the reply is
   await stage.server.start();
   await visitor.online();
   await visitor.done(1);
-  await expect.poll(() => visitor.banner.count()).toBe(0);
+  await soon(() => visitor.banner.count()).toBe(0);
   expect(await textIn(visitor.replies.last())).toBe(bare(proseText(23, 1500)));
   expect(await visitor.box.inputValue()).toBe("still here");
 });
@@ -79,7 +79,7 @@ test("UI16 C4 B27 sent while offline: shown as waiting, kept over a reload, deli
   await visitor.send("one {{prose chars=120 seed=25}}");
   await visitor.send("two {{prose chars=120 seed=26}}");
   await visitor.box.fill("a draft");
-  await expect.poll(() => visitor.own.count()).toBe(2);
+  await soon(() => visitor.own.count()).toBe(2);
   await page.getByText("Waiting for the connection").waitFor();
   await page.reload();
   // The conversation itself is not kept in the browser; what is not delivered is.
@@ -133,7 +133,7 @@ test("UI17 C4 the server is gone: the app opens all the same, keeps what is type
   await page.locator(".tl-own").waitFor();
   await stage.server.start();
   await page.locator('.tl-dot[data-state="online"]').waitFor();
-  await expect.poll(() => page.locator('.tl-reply[data-status="completed"]').count(), { timeout: 15_000 }).toBe(1);
+  await soon(() => page.locator('.tl-reply[data-status="completed"]').count(), { timeout: 15_000 }).toBe(1);
   expect(await textIn(page.locator(".tl-reply"))).toBe(bare(proseText(27, 90)));
   expect(stage.model.requests.filter(({ behaviour }) => behaviour.seed === 27)).toHaveLength(1);
 });
@@ -170,10 +170,10 @@ test("UI32 AZ18 the session ends while something is typed: it is said, and neith
   await visitor.button("Sign in", banner).click();
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
-  await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
+  await soon(() => page.getByRole("dialog").count()).toBe(0);
   expect(await visitor.own.getByText("half a thought").count()).toBe(1);
   await visitor.button("Sign in", banner).click();
   await visitor.button("Go on as a guest").click();
   await visitor.online();
-  await expect.poll(() => visitor.banner.count()).toBe(0);
+  await soon(() => visitor.banner.count()).toBe(0);
 });

@@ -4,7 +4,7 @@ import { proseText } from "../support/model-server.ts";
 import { until } from "../support/wire-client.ts";
 import { seenIn, watchPages } from "./app-probe.ts";
 import { useStage } from "./app-stage.ts";
-import { bare, textIn } from "./app-visitor.ts";
+import { bare, textIn, soon } from "./app-visitor.ts";
 
 const stage = useStage();
 
@@ -13,7 +13,7 @@ test("UI1 a first visit: the box in focus, three examples, the model; an example
     const visitor = await stage.visit({ device });
     const { page } = visitor;
     const examples = page.locator(".tl-example");
-    await expect.poll(() => examples.count()).toBe(3);
+    await soon(() => examples.count()).toBe(3);
     expect(await page.locator(".tl-foot").textContent()).toContain("openai:test-model");
     // On touch a focus would bring up the keyboard over the examples.
     expect(await visitor.box.evaluate((box) => box === document.activeElement)).toBe(device === "desktop");
@@ -104,7 +104,7 @@ test("UI14 B07 stop after a reload, by Esc, and before the first piece; nothing 
   await visitor.send("{{prose chars=2000 piece=10 rate=40 seed=14 header=30000}}");
   await visitor.button("Stop").waitFor();
   await page.keyboard.press("Escape");
-  await expect.poll(() => page.locator('[data-status="stopped"]').count()).toBe(2);
+  await soon(() => page.locator('[data-status="stopped"]').count()).toBe(2);
   expect(await textIn(visitor.replies.first())).toBe(text);
   await until(() => stage.model.requests.at(-1)?.outcome === "aborted", "the end at the model");
 });
@@ -149,7 +149,7 @@ test("UI26 a reply is told to screen readers: that it is made, and then the whol
   });
   await visitor.ask("{{prose chars=300 piece=10 rate=60 seed=16}}");
   await visitor.done(1);
-  await expect.poll(() => said.jsonValue()).toHaveLength(2);
+  await soon(() => said.jsonValue()).toHaveLength(2);
   const words = await said.jsonValue();
   expect(words[0]).toBe("Generating");
   expect(bare(words[1] ?? "")).toBe(bare(`Reply complete. ${proseText(16, 300)}`));
@@ -157,7 +157,7 @@ test("UI26 a reply is told to screen readers: that it is made, and then the whol
   expect(await log.getAttribute("aria-live")).toBe("off");
   expect(await log.getAttribute("tabindex")).toBe("0");
   for (const name of ["You", "Assistant"]) {
-    await expect.poll(() => log.getByRole("article", { name }).getByRole("heading", { name }).count()).toBe(1);
+    await soon(() => log.getByRole("article", { name }).getByRole("heading", { name }).count()).toBe(1);
   }
   const time = log.locator("time").first();
   expect(Math.abs(Date.parse((await time.getAttribute("datetime")) ?? "") - Date.now())).toBeLessThan(60_000);

@@ -81,13 +81,13 @@ export class Visitor {
   async ask(text: string): Promise<void> {
     const before = await this.replies.count();
     await this.send(text);
-    await expect.poll(() => this.replies.count()).toBeGreaterThan(before);
+    await soon(() => this.replies.count()).toBeGreaterThan(before);
     await this.seen(this.replies.last());
   }
 
   /** Waits until a reply has some text. */
   seen(reply: Locator, length = 1): Promise<void> {
-    return expect.poll(async () => (await textIn(reply)).length, { timeout: 15_000 }).toBeGreaterThanOrEqual(length);
+    return soon(async () => (await textIn(reply)).length, { timeout: 15_000 }).toBeGreaterThanOrEqual(length);
   }
 
   /** How the transcript stands, in px: from its beginning, to its end, and how high the room below it is. */
@@ -135,8 +135,8 @@ export class Visitor {
   /** Waits until no reply is being made and nothing is on its way. */
   async done(count: number): Promise<void> {
     const over = this.page.locator('.tl-reply:not([data-status="running"])');
-    await expect.poll(() => over.count(), { timeout: 20_000 }).toBe(count);
-    await expect.poll(() => this.page.locator('.tl-reply[data-status="running"]').count()).toBe(0);
+    await soon(() => over.count(), { timeout: 20_000 }).toBe(count);
+    await soon(() => this.page.locator('.tl-reply[data-status="running"]').count()).toBe(0);
   }
 }
 

@@ -1,7 +1,7 @@
 // Proves the commands on real processes: a server that runs, one that is not there, one that does not let in, and words that make no sense.
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -35,6 +35,16 @@ describe("at a running server", () => {
   const at = (): Server => ({ host: "127.0.0.1", port: portOf(server), token: undefined });
   beforeAll(() => server.start());
   afterAll(() => server.dispose());
+
+  test("CD3 load tries a server from the shell: 0 where every bound was kept, 1 where one was not, 2 for words that make no sense", async () => {
+    const basics = ["load", "--url", server.url, "--users", "2", "--ramp", "0", "--seconds", "1", "--think", "0"];
+    const loose = ["--max-ack", "20000", "--max-first", "20000", "--max-resume", "20000", "--stop", "1"];
+    const kept = await run([...basics, ...loose], { LIMITS: "a setting that is none" });
+    expect(kept).toMatchObject({ code: 0, err: "" });
+    expect(kept.out).toMatch(/2 people/);
+    expect(await run([...basics, ...loose, "--max-ack", "0"], {})).toMatchObject({ code: 1 });
+    expect(await run(["load", "--users", "none"], {})).toMatchObject({ code: 2 });
+  });
 
   test("CD1 HS18 BL3 block, blocks and unblock work from the shell, on open sockets at once, and a kill forgets no block", async () => {
     const env = { PORT: String(portOf(server)) };
@@ -124,6 +134,38 @@ test("CD1 CD2 OD1 OP02 a server with a token lets in who has it, says nothing to
   });
   expect(server.output).toContain('"act":"GET blocks"');
   expect(server.output).not.toMatch(/operators-long-token|a-wrong-one/);
+});
+
+test("CD1 CD2 OD3 rotate-key makes a new master key at the running server, and what was said before is there after a kill", async () => {
+  const server = new ServerProcess({ MODEL: "demo" });
+  onTestFinished(() => server.dispose());
+  await server.start();
+  const env = { PORT: String(portOf(server)) };
+  const file = join(server.dataDir, "master.key");
+  const before = readFileSync(file, "utf8");
+  const talker = await new Talker(server.url.replace("http://", "")).opened();
+  const { session } = await talker.ask({ type: "auth", guest: true });
+  const conversation = crypto.randomUUID();
+  await talker.ask(sendTo(conversation, "said under the old key"));
+  expect(await run(["rotate-key"], env)).toEqual({ code: 0, out: "The master key is a new one.\n", err: "" });
+  const after = readFileSync(file, "utf8");
+  expect(after).not.toContain(before.trim());
+  expect(server.output).toMatch(/"act":"POST rotate-key".*"rewrapped":[1-9]/);
+  await server.end("SIGKILL");
+  await server.start();
+  const late = await new Talker(server.url.replace("http://", "")).opened();
+  await late.ask({ type: "auth", session: (session as { token: string }).token });
+  await late.ask({ type: "conversation.open", conversation, seq: 0 });
+  expect(JSON.stringify(late.frames)).toContain("said under the old key");
+  expect(readFileSync(file, "utf8")).toBe(after);
+});
+
+test("CD1 CD2 rotate-key where the key is the operator's own is refused with a sentence", async () => {
+  const server = new ServerProcess({ MODEL: "demo", MASTER_KEY: Buffer.alloc(32, 7).toString("base64") });
+  onTestFinished(() => server.dispose());
+  await server.start();
+  const { code, out, err } = await run(["rotate-key"], { PORT: String(portOf(server)) });
+  expect([code, out, err]).toEqual([1, "", expect.stringContaining("MASTER_KEY")]);
 });
 
 test("CD2 OP05 an answer that is none of ours does not break the terminal", async () => {

@@ -62,7 +62,7 @@ test("AI2 B01 a stream spans cuts and a killed server, and ends only with the tu
   const chat = new PlainChat(client, "chat");
   const sending = chat.sendMessage({ text: "{{chars=1500 rate=250}}" });
   for (const length of [50, 400, 800]) {
-    await expect.poll(() => (said(chat)[1] ?? "").length, { interval: 5 }).toBeGreaterThan(length);
+    await expect.poll(() => (said(chat)[1] ?? "").length, { interval: 5, timeout: 10_000 }).toBeGreaterThan(length);
     proxy.cut();
     client.tryNow();
     expect(chat.status).toBe("streaming");
@@ -81,7 +81,7 @@ test("AI2 a reply that is made again after a crash replaces what was shown of it
   const client = guest(server.url);
   const chat = new PlainChat(client, "chat");
   const sending = chat.sendMessage({ text: "{{chars=900 rate=200}}" });
-  await expect.poll(() => (said(chat)[1] ?? "").length, { interval: 5 }).toBeGreaterThan(100);
+  await expect.poll(() => (said(chat)[1] ?? "").length, { interval: 5, timeout: 10_000 }).toBeGreaterThan(100);
   await server.kill();
   await server.start();
   client.tryNow();
@@ -95,7 +95,7 @@ test("AI3 B03 B08 leaving stops nothing; coming back shows the reply from its be
   const storage = { local: memoryLocal() };
   const first = new PlainChat(guest(server.url, { storage }), "chat");
   const sending = first.sendMessage({ text: "{{chars=1200 rate=200}}" });
-  await expect.poll(() => (said(first)[1] ?? "").length, { interval: 5 }).toBeGreaterThan(100);
+  await expect.poll(() => (said(first)[1] ?? "").length, { interval: 5, timeout: 10_000 }).toBeGreaterThan(100);
   await first.stop();
   await sending;
   expect(first.status).toBe("ready");
@@ -117,7 +117,7 @@ test("AI4 B08 stop of the transport ends the turn on the server, and the stream 
   const storage = { local: memoryLocal() };
   const chat = new PlainChat(guest(server.url, { storage }), "chat");
   const sending = chat.sendMessage({ text: "{{chars=9000 rate=100}}" });
-  await expect.poll(() => (said(chat)[1] ?? "").length, { interval: 5 }).toBeGreaterThan(40);
+  await expect.poll(() => (said(chat)[1] ?? "").length, { interval: 5, timeout: 10_000 }).toBeGreaterThan(40);
   const transport = throughlineTransport({ client: guest(server.url, { storage }) });
   await transport.load("chat");
   await transport.stop("chat");
@@ -250,7 +250,7 @@ test("AI4 B07 a turn that this page only resumed is stopped too", async () => {
   const transport = throughlineTransport({ client: reader });
   const chat = new PlainChat(reader, "chat", await transport.load("chat"));
   const resumed = chat.resumeStream();
-  await expect.poll(() => chat.status).toBe("streaming");
+  await expect.poll(() => chat.status, { timeout: 10_000 }).toBe("streaming");
   await transport.stop("chat");
   await resumed;
   expect(chat.status).toBe("ready");

@@ -140,7 +140,7 @@ test("RE17 after a sign-out nothing is left, in the page or in the store", async
   await until(two.connection, ({ kind }) => (kind === "signed-out" ? true : undefined));
   two.close();
   one.close();
-  await expect.poll(() => storage.kept.all()).toEqual([]);
+  await expect.poll(() => storage.kept.all(), { timeout: 10_000 }).toEqual([]);
 });
 
 /** A client that never gets a connection. */
@@ -269,7 +269,7 @@ test("RE16 at most 20 conversations, 50 messages of each and 2 Mi characters are
   const ids = async (): Promise<string[]> => (await store.all()).map(({ id }) => id).sort();
   await kept.load("ann");
   for (let i = 10; i < 60; i++) await keep(`c${i}`, ["Hello"]);
-  await expect.poll(ids).toEqual(Array.from({ length: 21 }, (_, i) => `c${i + 39}`));
+  await expect.poll(ids, { timeout: 10_000 }).toEqual(Array.from({ length: 21 }, (_, i) => `c${i + 39}`));
 
   await keep(
     "long",
@@ -291,7 +291,7 @@ test("RE16 at most 20 conversations, 50 messages of each and 2 Mi characters are
   // What is gone is not kept.
   kept.changed("big19", () => undefined);
   kept.flush();
-  await expect.poll(ids).not.toContain("big19");
+  await expect.poll(ids, { timeout: 10_000 }).not.toContain("big19");
 });
 
 test("RE17 CO18 a person who comes in where another's things are shown: they are gone before anything is said", async () => {
@@ -315,7 +315,7 @@ test("RE17 CO18 a person who comes in where another's things are shown: they are
   await vi.waitUntil(() => net.sockets.length > 0);
   net.last().welcome({ user: { id: "bob" } });
   await until(conversation, ({ entries }) => (entries.length === 0 ? true : undefined));
-  await expect.poll(() => storage.kept.all()).toEqual([]);
+  await expect.poll(() => storage.kept.all(), { timeout: 10_000 }).toEqual([]);
   // Nor is what was hers kept as his.
   clock.pass(5000);
   await settle();
@@ -345,5 +345,5 @@ test("RE16 CO16 online again, a client goes on keeping; closed, it keeps what it
   conversation.subscribe(() => undefined);
   await finished(conversation, conversation.send("Hello {{chars=5}}"));
   client.close();
-  await expect.poll(async () => (await storage.kept.all())[0]?.text).toContain(expectedText(1, 5));
+  await expect.poll(async () => (await storage.kept.all())[0]?.text, { timeout: 10_000 }).toContain(expectedText(1, 5));
 });

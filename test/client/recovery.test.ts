@@ -235,7 +235,9 @@ test("B07 a stop at once, before there is a reply to stop, stops it when it begi
   const reply = await finished(conversation, message);
   expect(reply.metadata.status).toBe("stopped");
   expect(textOf(reply).length).toBeLessThan(400);
-  await expect.poll(() => model.requests.every((request) => request.outcome !== undefined)).toBe(true);
+  await expect
+    .poll(() => model.requests.every((request) => request.outcome !== undefined), { timeout: 10_000 })
+    .toBe(true);
 });
 
 test("RE5 what is sent while a reply is made waits for its end; Send now ends the reply", async () => {

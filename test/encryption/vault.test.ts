@@ -70,6 +70,45 @@ describe("a seal", () => {
     );
   });
 
+  it("VA2 EN02 a hundred thousand mutations of stored bytes: every one is detected", () => {
+    const stored = ["", "a", "🙂 text of a message", "x".repeat(500)].map((text, n) => ({
+      text,
+      context: `message:c:${n}`,
+      sealed: Buffer.from(seal.seal(text, `message:c:${n}`)),
+    }));
+    const count = 100_000;
+    const below = (end: number): number => Math.floor(Math.random() * end);
+    const change = (bytes: Buffer, by: number): Buffer => {
+      const at = below(bytes.length);
+      bytes.writeUInt8(bytes.readUInt8(at) ^ by, at);
+      return bytes;
+    };
+    const mutations: readonly ((bytes: Buffer) => Buffer)[] = [
+      (bytes) => change(bytes, 1 << below(8)),
+      (bytes) => change(bytes, 1 + below(255)),
+      (bytes) => bytes.subarray(0, below(bytes.length)),
+      (bytes) => Buffer.concat([bytes, randomBytes(1 + below(20))]),
+      (bytes) => {
+        const at = below(bytes.length);
+        return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]);
+      },
+      (bytes) => randomBytes(bytes.length),
+    ];
+    let detected = 0;
+    for (let n = 0; n < count; n++) {
+      const { context, sealed } = stored[n % stored.length] ?? expect.fail();
+      const mutated = mutations[below(mutations.length)]?.(Buffer.from(sealed)) ?? expect.fail();
+      try {
+        seal.open(mutated, context);
+      } catch (error) {
+        if (error instanceof BrokenSeal) detected++;
+      }
+    }
+    expect(detected).toBe(count);
+    // None of them has touched what is stored.
+    for (const { text, context, sealed } of stored) expect(seal.open(sealed, context)).toBe(text);
+  });
+
   it("VA2 an error names the row and nothing of the text", () => {
     const sealed = seal.seal("a secret text", "message:c:m");
     sealed[20] = (sealed[20] ?? 0) ^ 1;

@@ -133,7 +133,7 @@ test("HS20 a key server that never answers is given up", async () => {
   const server = await serve({ "/keys": { hang: true } });
   const identity = make(issuerAt("https://a.example", `${server.url}/keys`));
   const pending = identity.verify(await token(first, "https://a.example"));
-  await expect.poll(() => server.requests.length).toBe(1);
+  await expect.poll(() => server.requests.length, { timeout: 10_000 }).toBe(1);
   clock.pass(4_000);
   expect(await pending).toMatchObject({ code: "unavailable" });
 });

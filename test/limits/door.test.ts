@@ -189,3 +189,26 @@ test("BL3 BL4 a block is there after a restart, with the time that is left", asy
   const late = new Talker(address, { headers: { "X-Forwarded-For": "203.0.113.200" } });
   expect((await until(() => late.closed, "the refusal")).code).toBe(1006);
 });
+
+test("BL3 HS16 HS17 a thousand rotating addresses of a blocked network get nothing; the network beside it is served", async () => {
+  const { address, talk } = await stage.serve({
+    adminToken: token,
+    policy: defaultPolicy,
+    trustedProxies: ["127.0.0.0/8"],
+  });
+  const via = (from: string): { headers: Record<string, string> } => ({ headers: { "X-Forwarded-For": from } });
+  await ask(address, { ...block("2001:db8:0:1::/64"), headers: { ...json, ...bearer } });
+  const answers = new Map<string, number>();
+  for (let i = 0; i < 1000; i += 50) {
+    const many = Array.from({ length: 50 }, (_, k) => new Talker(address, via(`2001:db8:0:1:${k + 1}::${i + k + 1}`)));
+    for (const one of many) {
+      const { code } = await until(() => one.closed, "the refusal");
+      const seen = `${code}, ${one.frames.length} frames`;
+      answers.set(seen, (answers.get(seen) ?? 0) + 1);
+    }
+  }
+  expect([...answers]).toEqual([["1006, 0 frames", 1000]]);
+  expect(await (await talk({ guest: true }, via("2001:db8:0:2::1"))).ask({ type: "ping" })).toMatchObject({
+    type: "ack",
+  });
+});

@@ -11,16 +11,24 @@ import { createAssets, type PageSignIn } from "../../src/server/assets.ts";
 
 const evil = `"><script>alert(1)</script>$&$'`;
 const script = "console.log('throughline');".repeat(100);
+/** As each kind of quotes would end where a name is not encoded. */
+const placeholder = `const found = "throughline-facts";`;
 const stops: (() => void)[] = [];
 
-function serve(more: { signIn?: readonly PageSignIn[]; frameAncestors?: readonly string[] | "*" }): Promise<number> {
+type Served = {
+  signIn?: readonly PageSignIn[];
+  frameAncestors?: readonly string[] | "*";
+  loader?: string;
+};
+
+function serve(more: Served): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "throughline-"));
   mkdirSync(join(folder, "assets"));
   const page = `<!doctype html><meta name="throughline" content="" /><script type="module" src="/assets/app-1a2b.js"></script>`;
   for (const name of ["index.html", "frame.html", "widget-demo.html"]) writeFileSync(join(folder, name), page);
   writeFileSync(join(folder, "assets/app-1a2b.js"), script);
   writeFileSync(join(folder, "assets/kept.map"), "not served");
-  writeFileSync(join(folder, "widget.js"), script);
+  writeFileSync(join(folder, "widget.js"), more.loader ?? script);
   const assets = createAssets({
     files: readAssets(folder),
     facts: { model: evil, version: "1", guests: true, signIn: more.signIn ?? [] },
@@ -119,6 +127,15 @@ describe("pages", () => {
     expect(html.match(/<script/g)).toHaveLength(1);
   });
 
+  test("HT6 the loader is told the model's name, which cannot leave its string, in whatever quotes", async () => {
+    for (const quote of ['"', "'", "`"]) {
+      const told = await serve({ loader: placeholder.replaceAll('"', quote) });
+      const text = (await ask(told, "/widget.js")).body.toString();
+      const [, value = ""] = /^const found = .([\w%!*().~-]+).;$/.exec(text) ?? [];
+      expect(JSON.parse(decodeURIComponent(value))).toEqual({ model: evil });
+    }
+  });
+
   test("HT6 WI01 the policy: nothing inline, nothing from elsewhere, no frame, Trusted Types", async () => {
     const { headers } = await ask(port, "/");
     const policy = new Map(
@@ -150,6 +167,29 @@ describe("pages", () => {
     expect(await ancestors("/frame")).toBe("frame-ancestors 'self' https://shop.example");
     expect(await ancestors("/")).toBe("frame-ancestors 'none'");
     expect(await ancestors("/widget-demo")).toBe("frame-ancestors 'none'");
+  });
+
+  test("CW9 the frame is told which parents it may hear, no other page is", async () => {
+    const listed = await serve({ frameAncestors: ["https://shop.example"] });
+    const factsAt = async (path: string): Promise<unknown> => {
+      const [, content = ""] = /content="([^"]*)"/.exec((await ask(listed, path)).body.toString()) ?? [];
+      return JSON.parse(content.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code))));
+    };
+    expect(await factsAt("/frame")).toEqual({ model: evil, parents: ["https://shop.example"] });
+    expect(await factsAt("/")).not.toHaveProperty("parents");
+  });
+
+  test("CW15 the demo page has the policy that pages of others are asked for, whatever the server signs in with", async () => {
+    const { headers } = await ask(await serve({ signIn: [{ kind: "firebase", key: "k" }] }), "/widget-demo");
+    const policy = String(headers["content-security-policy"]).split("; ");
+    expect(policy.slice(0, 6)).toEqual([
+      "default-src 'none'",
+      "script-src 'self'",
+      "style-src 'self'",
+      "frame-src 'self'",
+      "connect-src 'self'",
+      "img-src 'self'",
+    ]);
   });
 
   test("HT6 a page may call the issuers that it signs in with, by their origin alone", async () => {

@@ -11,6 +11,7 @@ import type { Store } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { createEngine, defaultEngineSettings } from "../../src/server/engine.ts";
 import { unlimited } from "../../src/server/policy.ts";
+import type { Meter } from "../../src/server/ports.ts";
 import type { Wire } from "../../src/server/wire.ts";
 import { modelFrom } from "../../src/adapters/models/index.ts";
 import { createHost, type Host, type HostOptions, type Model } from "../../src/host.ts";
@@ -141,12 +142,13 @@ export class Stage {
 export async function startBare(
   store: Pick<Store, "log" | "sessions" | "users" | "close">,
   model: Model,
+  more: { meter?: Meter; buffered?: () => number } = {},
 ): Promise<{ frames: Frame[]; text: (frame: object) => void; end: () => Promise<void> }> {
   const nothing = (): undefined => undefined;
   const journal = { info: nothing, warn: nothing, error: nothing };
   const identity = { verify: () => Promise.reject(new Error()) };
   const engine = createEngine(
-    { ...store, bus: localBus(), clock: systemClock, journal, model, identity },
+    { ...store, bus: localBus(), clock: systemClock, journal, model, identity, meter: more.meter },
     {
       ...defaultEngineSettings,
       policy: unlimited,
@@ -159,7 +161,7 @@ export async function startBare(
   const frames: Frame[] = [];
   const send: Wire["send"] = (frame) => void frames.push(JSON.parse(frame.toString()) as Frame);
   const rest = {
-    buffered: () => 0,
+    buffered: more.buffered ?? (() => 0),
     pause: nothing,
     resume: nothing,
     ping: nothing,

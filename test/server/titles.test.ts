@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { modelFrom } from "../../src/adapters/models/index.ts";
 import { ModelFailure, type Model, type ModelRequest } from "../../src/host.ts";
 import { startServer } from "../client/server.ts";
+import { defaultPolicy } from "../../src/server/policy.ts";
 import { sendTo, Stage, Talker, until, type AnyEvent } from "./talker.ts";
 
 let stage: Stage;
@@ -271,4 +272,26 @@ test("TI4 a process that is killed before the title: the conversation is named w
   // The demo names nothing: the words do.
   expect(await named(again, conversation)).toBe("Short question");
   again.ws.terminate();
+});
+
+test("TI8 FU6 what a title has cost is spent of its owner's day, and of nobody else's", async () => {
+  const model = modelFrom({
+    name: "costly titles",
+    async *stream({ purpose }) {
+      yield purpose === "title" ? "A title" : "Answer.";
+      yield { type: "usage", usage: { inputTokens: purpose === "title" ? 1000 : 0, outputTokens: 0 } };
+    },
+  });
+  const policy = {
+    ...defaultPolicy,
+    guest: { ...defaultPolicy.guest, tokensPerDay: 900 },
+    reply: { ...defaultPolicy.reply, reservedTokens: 100 },
+  };
+  const { talk } = await stage.serve({ model, titles: "model", policy });
+  const [talker, other] = [await talk(), await talk()];
+  const conversation = await ask(talker);
+  expect(await named(talker, conversation)).toBe("A title");
+  const refused = await talker.ask(sendTo(crypto.randomUUID(), "one more"));
+  expect(refused).toMatchObject({ type: "error", error: { code: "quota_exceeded" } });
+  expect(await other.ask(sendTo(crypto.randomUUID(), "the first"))).toMatchObject({ type: "ack" });
 });

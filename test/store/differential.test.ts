@@ -240,7 +240,24 @@ describe("the embedded store", () => {
           }
         },
       ),
-      { numRuns: Number(process.env["RUNS"] ?? 60) },
+      {
+        numRuns: Number(process.env["RUNS"] ?? 60),
+        // A merge that began inside a merged entry: it took the beginning of that entry away.
+        examples: [
+          [
+            [
+              { kind: "start", c: 0, t: 0 },
+              { kind: "several", n: 2 },
+              { kind: "replay", c: 0, t: 0 },
+              { kind: "pieces", c: 0, t: 0, n: 1 },
+              { kind: "merge", c: 0, t: 0 },
+              { kind: "merge", c: 0, t: 2 },
+              { kind: "restart", c: 0, t: 0 },
+            ],
+            3,
+          ],
+        ],
+      },
     );
   });
 });

@@ -54,10 +54,24 @@ const allowed: Record<string, string> = {
   "src/adapters/one/d.ts": use("../../protocol/b.ts"),
   "src/adapters/one/e.ts": use("jose"),
   "src/adapters/one/b.ts": b,
+  "src/app/a.ts": use("../ui/b.ts"),
+  "src/app/c.ts": use("../client/b.ts"),
+  "src/app/d.ts": use("valibot"),
+  "src/load/a.ts": use("../client/replica.ts"),
+  "src/load/c.ts": use("../domain/conversation.ts"),
+  "src/load/d.ts": use("node:util"),
   "src/client/a.ts": use("../domain/conversation.ts"),
   "src/client/c.ts": use("../protocol/b.ts"),
+  "src/widget/a.ts": use("../client/b.ts"),
+  "src/widget/c.ts": use("../ui/b.ts"),
+  "src/widget/d.ts": use("../react/b.ts"),
+  "src/ui/b.ts": b,
   "src/cli/a.ts": use("../protocol/b.ts"),
   "src/cli/c.ts": use("node:util"),
+  "src/ui/a.ts": use("../client/b.ts"),
+  "src/ui/c.ts": use("../react/b.ts"),
+  "src/ui/drawn/a.ts": use("../../protocol/b.ts"),
+  "src/ui/drawn/c.ts": use("marked"),
   "src/main.ts": `${use("./adapters/one/b.ts")}\nconsole.log(a);`,
   "src/domain/time.ts": "export const age = (now: number, then: number): number => now - then;",
 };
@@ -90,13 +104,40 @@ const forbidden: readonly (readonly [path: string, from: string])[] = [
   ["src/adapters/one/a.ts", "../../server/deep/ports.ts"],
   ["src/adapters/one/a.ts", "../../client/b.ts"],
   ["src/adapters/one/a.ts", "../../settings.ts"],
+  ["src/app/a.ts", "node:fs"],
+  ["src/app/a.ts", "../protocol/b.ts"],
+  ["src/app/a.ts", "../server/ports.ts"],
+  ["src/app/a.ts", "../domain/conversation.ts"],
+  ["src/app/a.ts", "./../settings.ts"],
+  ["src/app/a.ts", "../load/b.ts"],
+  ["src/app/deep/a.ts", "../../adapters/one/b.ts"],
+  ["src/load/a.ts", "../server/ports.ts"],
+  ["src/load/a.ts", "../domain/decide.ts"],
+  ["src/load/a.ts", "../host.ts"],
+  ["src/load/a.ts", "../react/b.ts"],
+  ["src/load/deep/a.ts", "../../ui/b.ts"],
   ["src/client/a.ts", "../server/ports.ts"],
   ["src/client/a.ts", "../domain/decide.ts"],
   ["src/client/a.ts", "../adapters/one/b.ts"],
   ["src/client/a.ts", "node:fs"],
+  ["src/widget/a.ts", "../server/ports.ts"],
+  ["src/widget/a.ts", "../domain/conversation.ts"],
+  ["src/widget/a.ts", "../protocol/b.ts"],
+  ["src/widget/a.ts", "../adapters/one/b.ts"],
+  ["src/widget/a.ts", "../app/b.ts"],
+  ["src/widget/a.ts", "./../app/b.ts"],
+  ["src/widget/a.ts", "../settings.ts"],
+  ["src/widget/a.ts", "node:fs"],
   ["src/cli/a.ts", "../server/ports.ts"],
   ["src/cli/a.ts", "../settings.ts"],
   ["src/cli/a.ts", "jose"],
+  ["src/ui/a.ts", "../server/ports.ts"],
+  ["src/ui/a.ts", "../domain/conversation.ts"],
+  ["src/ui/a.ts", "../app/b.ts"],
+  ["src/ui/a.ts", "../settings.ts"],
+  ["src/ui/a.ts", "node:fs"],
+  ["src/ui/drawn/a.ts", "../../adapters/one/b.ts"],
+  ["src/ui/drawn/a.ts", "./../../widget/b.ts"],
 ];
 
 test("AR1 every import against the layers is an error, type imports and re-exports too", () => {
@@ -162,4 +203,19 @@ test("AR5 any, console and a forgotten promise are errors", () => {
     "no-explicit-any",
     "no-floating-promises",
   ]);
+});
+
+test("AR5 WI03 a message to another window names its origin, in all that browsers get", () => {
+  const post = "export const a = (to: Window): void => to.postMessage(1);";
+  const exact = 'export const a = (to: Window): void => to.postMessage(1, "https://a.example");';
+  const found = lint({
+    "src/ui/a.ts": post,
+    "src/app/a.ts": post,
+    "src/widget/a.ts": post,
+    "src/client/a.ts": post,
+    "src/ui/b.ts": exact,
+  });
+  expect(new Set(found)).toEqual(
+    new Set(["app", "ui", "widget"].map((name) => `src/${name}/a.ts: unicorn(require-post-message-target-origin)`)),
+  );
 });

@@ -121,6 +121,12 @@ describe("batching", () => {
     expect(flushDelay({ now: 5, lastAt: 4, lastCost: 10, quiet: false })).toBe(59);
     expect(flushDelay({ now: 5, lastAt: 4, lastCost: 1000, quiet: false })).toBe(99);
     expect(flushDelay({ now: 500, lastAt: 4, lastCost: 1000, quiet: false })).toBe(0);
+    const many = { now: 5, lastAt: 4, lastCost: 1 };
+    expect(flushDelay({ ...many, lastReplies: 60, quiet: false })).toBe(19);
+    expect(flushDelay({ ...many, lastReplies: 90, quiet: false })).toBe(29);
+    expect(flushDelay({ ...many, lastReplies: 5000, quiet: false })).toBe(99);
+    expect(flushDelay({ ...many, lastReplies: 90, quiet: true })).toBe(0);
+    expect(flushDelay({ ...many, lastCost: 10, lastReplies: 5000, quiet: true })).toBe(59);
   });
 
   test("BA3 FO4 offsets follow the parts, pairs stay whole, a commit takes 16 KiB", () => {
@@ -256,14 +262,19 @@ describe("context", () => {
   test("PR08 what does not fit is left out from the oldest, always the same way, never the last", () => {
     const path = [say("user", "a".repeat(50)), say("assistant", "b".repeat(50)), say("user", "c".repeat(500))];
     const roles = (budget: number) =>
-      buildContext({ systemPrompt: "s", path, prefill: false, budget }).map((m) => m.text[0]);
+      buildContext({ systemPrompt: "s", path, prefill: false, budget }).map(({ content: [part] }) =>
+        part?.type === "text" ? part.text[0] : undefined,
+      );
     expect(roles(1000)).toEqual(["s", "a", "b", "c"]);
     expect(roles(560)).toEqual(["s", "b", "c"]);
     expect(roles(10)).toEqual(["s", "c"]);
   });
   test("B17 a partial reply is a prefill where the model can, else a request", () => {
     const options = { systemPrompt: "", path: [say("user", "q")], partial: say("assistant", "begun"), budget: 1000 };
-    expect(buildContext({ ...options, prefill: true }).at(-1)).toEqual({ role: "assistant", text: "begun" });
+    expect(buildContext({ ...options, prefill: true }).at(-1)).toEqual({
+      role: "assistant",
+      content: [{ type: "text", text: "begun" }],
+    });
     expect(buildContext({ ...options, prefill: false }).at(-1)?.role).toBe("user");
   });
 });

@@ -23,8 +23,10 @@ afterAll(() => {
 /** What a client of the library reads of these bytes. */
 const read = (bytes: Uint8Array): Promise<string> =>
   new Promise((resolve, reject) => {
-    client.once("message", (data: Buffer) => resolve(data.toString()));
+    const stop = (): unknown => client.off("error", reject);
     client.once("error", reject);
+    client.once("message", (data: Buffer) => resolve(data.toString()));
+    client.once("message", stop);
     socket.write(bytes);
   });
 

@@ -112,7 +112,7 @@ export function createCommit(
   const savePieces = (view: LazyView, turn: TurnRecord, row: ConversationRecord, entries: readonly Entry[]): void => {
     if (view.cid === undefined) return;
     const own = hot.open(view.cid, row);
-    for (const entry of entries) tail.add(own, turn, entry.last, codec.sealEntry(own.cid, row.id, entry));
+    for (const entry of entries) tail.add(own, turn, entry, codec.sealEntry(own.cid, row.id, entry));
     own.record = row;
     own.turns.set(turn.id, Object.freeze({ ...turn }));
   };
@@ -154,8 +154,18 @@ export function createCommit(
     sql.saveEntry.run(cid, entry.last, entry.first, codec.sealEntry(cid, conversation, entry));
   };
 
+  /** Something was merged over an edge of these meanwhile: what is stored says the same, and more. */
+  const crossesEdge = (cid: number, entries: readonly Entry[]): boolean => {
+    const [first, last] = [entries[0]?.first, entries.at(-1)?.last];
+    if (first === undefined || last === undefined) return false;
+    return [first - 1, last].some((edge) => {
+      const behind = sql.findBehind.get(cid, edge);
+      return behind !== undefined && integer(behind, "first") <= edge;
+    });
+  };
+
   const replace = (cid: number, row: ConversationRecord, effect: Effect): void => {
-    const entries = effect.replace ?? [];
+    const entries = crossesEdge(cid, effect.replace ?? []) ? [] : (effect.replace ?? []);
     const range = [entries[0]?.first ?? 0, entries.at(-1)?.last ?? -1] as const;
     if (entries.length > 0) sql.dropEntries.run(cid, ...range);
     for (const entry of entries) saveEntry(cid, row.id, entry);
@@ -200,6 +210,7 @@ function prepareWrites(db: Database) {
       "UPDATE conversations SET title = ?, updated_at = ?, head = ?, newest = ?, archived = ?, deleted = ? WHERE cid = ?",
     ),
     saveEntry: db.prepare("INSERT INTO entries (cid, last, first, body) VALUES (?, ?, ?, ?)"),
+    findBehind: db.prepare("SELECT first FROM entries WHERE cid = ? AND last > ? ORDER BY last LIMIT 1"),
     dropEntries: db.prepare("DELETE FROM entries WHERE cid = ? AND last BETWEEN ? AND ?"),
     saveMessage: db.prepare(
       `INSERT INTO messages (cid, id, parent, open_since, body) VALUES (?, ?, ?, ?, ?)

@@ -79,9 +79,7 @@ export function moveFiles(db: Database, guest: string, user: string): void {
 export function createFileRows(db: Database, codec: Codec): FileRows {
   const find = db.prepare(findFile);
   const add = db.prepare("INSERT INTO files (id, user, cid, created_at, bytes, body) VALUES (?, ?, NULL, ?, ?, ?)");
-  const expire = db.prepare(
-    `UPDATE files SET ${nothing} WHERE cid IS NULL AND body IS NOT NULL AND created_at < ?`,
-  );
+  const expire = db.prepare(`UPDATE files SET ${nothing} WHERE cid IS NULL AND body IS NOT NULL AND created_at < ?`);
   const dropped = db.prepare("SELECT id FROM files WHERE body IS NULL ORDER BY id LIMIT ?");
   const forget = db.prepare("DELETE FROM files WHERE id = ? AND body IS NULL");
   return {

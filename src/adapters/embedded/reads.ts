@@ -51,8 +51,8 @@ export function createReads(db: Database, codec: Codec, hot: Hot, tail: Tail): R
     const stored = findEntries
       .all(found.cid, from, limit)
       .map((row) => open({ first: integer(row, "first"), last: integer(row, "last"), body: bytes(row, "body") }));
-    const pieces = found.hot === undefined ? [] : tail.read(found.hot, from, limit);
-    const fresh = pieces.map(({ last, body }) => open({ first: last, last, body }));
+    const openPiece = (last: number, body: Uint8Array): Entry => open({ first: last, last, body });
+    const fresh = found.hot === undefined ? [] : tail.read(found.hot, from, limit, openPiece);
     const whole = inOrder(stored, fresh).slice(0, limit);
     return { head: found.head, entries: whole.flatMap((entry) => after(entry, from) ?? []) };
   };

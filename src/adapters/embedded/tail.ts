@@ -1,5 +1,5 @@
-// Owns the tail: the newest pieces of all replies, in the order of arrival, until their turn is settled. Reads no text.
-import type { TurnRecord } from "../../server/ports.ts";
+// Owns the tail: the newest pieces of all replies, in the order of arrival, until their turn is settled. Seals and opens nothing itself.
+import type { Entry, TurnRecord } from "../../server/ports.ts";
 import { turnOf, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { firstBehind, type Hot, type HotConversation, type Piece } from "./hot.ts";
@@ -10,6 +10,9 @@ export const longestTail = 131_072;
 /** Rows that one commit moves, and drops, at most, beside twice as many as it added. */
 const movedAtOnce = 64;
 const droppedAtOnce = 1_024;
+/** Pieces that are also kept in memory, the newest, and how long their text may be (UTF-16 units): 30 MB at the very most. */
+const recentPieces = 32_768;
+const recentLength = 256;
 
 /**
  * Why it is: in the entries every conversation's newest piece lies on a page of its own, so that a commit for a hundred
@@ -27,6 +30,8 @@ export class Tail {
   /** There may be dead rows at the front. */
   #isDue = true;
   #before = { oldest: 1, newest: 0 };
+  /** The newest pieces as they were given, each at its place modulo the length: settling need not open what was just sealed. */
+  readonly #recent = new Map<number, { readonly place: number; readonly cid: number; readonly entry: Entry }>();
 
   constructor(db: Database, hot: Hot, longest: number) {
     this.#hot = hot;
@@ -61,20 +66,25 @@ export class Tail {
     }
   }
 
-  /** Adds the pieces of a running turn, sealed. `hot` must be open. */
-  add(hot: HotConversation, turn: TurnRecord, seq: number, body: Uint8Array): void {
+  /** Adds a piece of a running turn, sealed as `body`. `hot` must be open. */
+  add(hot: HotConversation, turn: TurnRecord, entry: Entry, body: Uint8Array): void {
     const place = ++this.#newest;
     this.#added++;
-    this.#sql.add.run(place, hot.cid, seq, turn.id, turn.length, body);
-    hot.pieces.push({ last: seq, place, turn: turn.id });
+    this.#sql.add.run(place, hot.cid, entry.last, turn.id, turn.length, body);
+    hot.pieces.push({ last: entry.last, place, turn: turn.id });
+    // A place is given again after a transaction that failed: whatever stood there goes.
+    const isShort = entry.event.kind === "reply.appended" && entry.event.text.length <= recentLength;
+    if (isShort) this.#recent.set(place % recentPieces, { place, cid: hot.cid, entry });
+    else this.#recent.delete(place % recentPieces);
   }
 
-  /** The sealed pieces behind `seq`, `limit` at most. */
-  read(hot: HotConversation, seq: number, limit: number): { last: number; body: Uint8Array }[] {
+  /** The pieces behind `seq`, `limit` at most; `open` is asked for what is not in memory any more. */
+  read(hot: HotConversation, seq: number, limit: number, open: (last: number, body: Uint8Array) => Entry): Entry[] {
     const start = firstBehind(hot.pieces, seq);
-    return hot.pieces
-      .slice(start, start + limit)
-      .map(({ last, place }) => ({ last, body: bytes(this.#sql.body.get(place) ?? {}, "body") }));
+    return hot.pieces.slice(start, start + limit).map(({ last, place }) => {
+      const recent = this.#recent.get(place % recentPieces);
+      return recent?.place === place ? recent.entry : open(last, bytes(this.#sql.body.get(place) ?? {}, "body"));
+    });
   }
 
   /** Takes the pieces from `first` to `last` out (the entries have them now), and moves what `settled` turns have left. */
@@ -109,6 +119,7 @@ export class Tail {
   erase(cid: number): void {
     this.#isDue = true;
     this.#sql.erase.run(cid);
+    for (const [slot, piece] of this.#recent) if (piece.cid === cid) this.#recent.delete(slot);
   }
 
   /** Drops dead rows from the front, some at a time. At the end of every transaction of works. */

@@ -40,7 +40,11 @@ export function diskFiles(folder: string, durability: "process" | "disk"): Files
   const syncFolder = async (): Promise<void> => {
     if (durability !== "disk") return;
     const handle = await open(folder, O_RDONLY);
-    await handle.sync().finally(() => handle.close());
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
   };
 
   return {
@@ -140,7 +144,7 @@ async function* readFrom(
     const buffer = Buffer.alloc(sealedLength);
     await readExactly(handle, id, buffer.subarray(0, head.length), 0);
     if (!buffer.subarray(0, head.length).equals(head)) throw new BrokenFile(id);
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const place = Math.floor(at / chunkLength);
       const last = place === count - 1;
       const from = head.length + place * sealedLength;
@@ -182,7 +186,7 @@ async function openPlain(path: string, id: string): Promise<FileHandle> {
 }
 
 async function readExactly(handle: FileHandle, id: string, into: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < into.length; ) {
+  for (let done = 0; done < into.length;) {
     const { bytesRead } = await handle.read(into, done, into.length - done, position + done);
     if (bytesRead === 0) throw new BrokenFile(id);
     done += bytesRead;

@@ -1,5 +1,13 @@
 // Owns what of the memory store outlives a process: plain tables of frozen rows. Must not decide anything.
-import type { ConversationRecord, Entry, KeyedFile, MessageRecord, SessionRecord, TurnRecord, User } from "../../server/ports.ts";
+import type {
+  ConversationRecord,
+  Entry,
+  KeyedFile,
+  MessageRecord,
+  SessionRecord,
+  TurnRecord,
+  User,
+} from "../../server/ports.ts";
 
 type Answer = { readonly hash: string; readonly at: number; readonly answer: Readonly<Record<string, unknown>> };
 

@@ -1,103 +1,121 @@
-// Owns a block of code: its language, copy and download, and colours that come later, off the main path.
-import { memo, useEffect, useState, type ReactNode } from "react";
-import { useMarkdown } from "./context.ts";
-import type { Coloured } from "./highlight.ts";
+// Owns a block of code: its head with language, copy and download, its lines, and their colours once it is finished.
+import { memo, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
+import { loadHighlight, MarkdownContext, type Piece } from "./context.ts";
+import { whenLoaded } from "./idle.ts";
+import { fileNameOf } from "./languages.ts";
 
-/** Longer code is not coloured: it would hold up the page. */
-const longestColoured = 30_000;
-/** Lines are drawn in groups of so many: a growing block touches the last group only. */
-const groupLines = 40;
+/** Longer ones keep one colour: a grammar's time must be bounded. */
+const longest = 30_000;
+/** How much code (characters) one element holds at least: a new line at the end lays out only the last. */
+const chunkLength = 2000;
 
-export function Code(props: { readonly text: string; readonly language: string; readonly open: boolean }): ReactNode {
-  const { text, language, open } = props;
-  const { texts, copy } = useMarkdown();
+/** How long (ms) the button says that it was done. */
+const copiedTime = 1500;
+
+export const CodeBlock = memo(function CodeBlock(props: {
+  readonly language: string;
+  readonly text: string;
+  readonly done: boolean;
+}): ReactNode {
+  const { language, text, done } = props;
+  const { texts, copy } = useContext(MarkdownContext);
   const [copied, setCopied] = useState(false);
-  const coloured = useColours(text, language, open);
-  const press = async (): Promise<void> => {
-    if (!(await copy(text))) return;
-    setCopied(true);
-    setTimeout(() => setCopied(false), 1500);
+  const pieces = useHighlight(text, language, done);
+  const chunks = useMemo(() => cut(pieces ?? [{ text, kind: "" }]), [pieces, text]);
+  const copyCode = async (): Promise<void> => {
+    if (await copy(text)) setCopied(true);
   };
+  useEffect(() => {
+    if (!copied) return undefined;
+    const timer = setTimeout(() => setCopied(false), copiedTime);
+    return () => clearTimeout(timer);
+  }, [copied]);
   return (
     <figure className="md-code" dir="ltr">
-      <figcaption>
-        <span>{language}</span>
-        <button type="button" onClick={() => void press()}>
+      <figcaption className="md-code-head">
+        <span className="md-language">{language === "" ? texts.code("") : language}</span>
+        <button type="button" className="md-code-button" onClick={() => void copyCode()}>
           {copied ? texts.copied : texts.copyCode}
         </button>
-        <button type="button" onClick={() => download(text, language)}>
+        <button type="button" className="md-code-button" onClick={() => download(text, fileNameOf(language))}>
           {texts.download}
         </button>
       </figcaption>
-      <pre role="region" aria-label={texts.code(language)} tabIndex={0}>
-        <code>{coloured ?? groupsOf(text).map((group, i) => <Group key={`${i}`} text={group} />)}</code>
+      <pre className="md-pre" tabIndex={0} role="region" aria-label={texts.code(language)}>
+        <code className="md-code-text">
+          {chunks.map((chunk, i) => (
+            <Chunk key={i} pieces={chunk} />
+          ))}
+        </code>
       </pre>
     </figure>
   );
-}
-
-const Group = memo(function Group({ text }: { readonly text: string }): ReactNode {
-  return <span>{text}</span>;
 });
 
-function groupsOf(text: string): readonly string[] {
-  const groups: string[] = [];
-  let start = 0;
-  let lines = 0;
-  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) {
-    if (++lines % groupLines !== 0) continue;
-    groups.push(text.slice(start, at + 1));
-    start = at + 1;
-  }
-  groups.push(text.slice(start));
-  return groups;
-}
+type ChunkProps = { readonly pieces: readonly Piece[] };
 
-/** The colours of a finished block, once the browser has time for them. */
-function useColours(text: string, language: string, open: boolean): ReactNode | undefined {
-  const [found, setFound] = useState<{ readonly text: string; readonly tree: readonly Coloured[] }>();
-  useEffect(() => {
-    if (open || language === "" || text.length > longestColoured) return undefined;
-    let wanted = true;
-    const colour = async (): Promise<void> => {
-      const { colourCode } = await import("./highlight.ts");
-      await idle();
-      if (!wanted) return;
-      const tree = colourCode(text, language);
-      if (tree !== undefined) setFound({ text, tree });
-    };
-    // Offline, and never fetched before: the code stays plain.
-    colour().catch(() => undefined);
-    return () => {
-      wanted = false;
-    };
-  }, [text, language, open]);
-  return found?.text === text ? drawColours(found.tree) : undefined;
-}
-
-/** Until the browser has nothing better to do, half a second at most. */
-const idle = (): Promise<void> =>
-  new Promise((resolve) => {
-    if (typeof requestIdleCallback === "function") requestIdleCallback(() => resolve(), { timeout: 500 });
-    else setTimeout(resolve, 30);
-  });
-
-const drawColours = (tree: readonly Coloured[]): ReactNode =>
-  tree.map((node, i) =>
-    typeof node === "string" ? (
-      node
-    ) : (
-      <span key={`${i}`} className={node.name}>
-        {drawColours(node.children)}
+const Chunk = memo(
+  function Chunk({ pieces }: ChunkProps): ReactNode {
+    return (
+      <span className="md-chunk">
+        {pieces.map(({ text, kind }, i) =>
+          kind === "" ? (
+            text
+          ) : (
+            <span key={i} className={kind}>
+              {text}
+            </span>
+          ),
+        )}
       </span>
-    ),
-  );
+    );
+  },
+  ({ pieces: before }, { pieces: after }) =>
+    before.length === after.length &&
+    before.every(({ text, kind }, i) => text === after[i]?.text && kind === after[i].kind),
+);
 
-function download(text: string, language: string): void {
+/** Pieces in chunks that end where a line does. */
+function cut(pieces: readonly Piece[]): readonly (readonly Piece[])[] {
+  const chunks: Piece[][] = [];
+  let chunk: Piece[] = [];
+  let length = 0;
+  for (const { text, kind } of pieces) {
+    let at = 0;
+    while (at < text.length) {
+      const newline = text.indexOf("\n", Math.max(at, at + chunkLength - length - 1));
+      const end = newline === -1 ? text.length : newline + 1;
+      chunk.push({ text: text.slice(at, end), kind });
+      length += end - at;
+      at = end;
+      if (newline === -1) continue;
+      chunks.push(chunk);
+      [chunk, length] = [[], 0];
+    }
+  }
+  return chunk.length > 0 || chunks.length === 0 ? [...chunks, chunk] : chunks;
+}
+
+/** The pieces of finished code, when they are there. */
+function useHighlight(text: string, language: string, done: boolean): readonly Piece[] | undefined {
+  const load = useContext(MarkdownContext).loadHighlight ?? loadHighlight;
+  const [found, find] = useState<{ readonly text: string; readonly pieces: readonly Piece[] }>();
+  const isWanted = done && language !== "" && text.length <= longest;
+  useEffect(() => {
+    if (!isWanted) return undefined;
+    return whenLoaded(load, (highlight) => {
+      const pieces = highlight(text, language);
+      if (pieces !== undefined) find({ text, pieces });
+    });
+  }, [isWanted, text, language, load]);
+  return isWanted && found?.text === text ? found.pieces : undefined;
+}
+
+function download(text: string, name: string): void {
+  const url = URL.createObjectURL(new Blob([text, "\n"], { type: "text/plain" }));
   const link = document.createElement("a");
-  const ending = /^[a-z\d+#-]{1,12}$/i.test(language) ? language.toLowerCase() : "txt";
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-  link.download = `code.${ending}`;
+  link.href = url;
+  link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -1,164 +1,189 @@
-// Owns how each token of Markdown becomes an element. What is no token of its list is shown as the text it was written as.
-import { Fragment, type ReactNode } from "react";
-import type { Token, Tokens } from "marked";
-import { Code } from "./code.tsx";
-import { useMarkdown } from "./context.ts";
-import { readEntities } from "./entities.ts";
-import { claimedHost, isOwnImage, readTarget } from "./links.ts";
-import { Maths } from "./maths.tsx";
+// Owns which element each node becomes. A text of the model becomes text nodes and checked addresses, never markup.
+import { createContext, useCallback, useContext, type ReactElement, type ReactNode } from "react";
+import { CodeBlock } from "./code.tsx";
+import { MarkdownContext } from "./context.ts";
+import type { Definitions } from "./lexer.ts";
+import { Formula } from "./formula.tsx";
+import { Image, Link } from "./link.tsx";
+import { plain, type Cell, type Inline, type Item, type ListNode, type Node, type TableNode } from "./nodes.ts";
+import { Runs } from "./runs.tsx";
 
-/** Nesting deeper than this is shown as text: no input may exhaust the stack. */
-const deepest = 24;
+export const DefinitionsContext = createContext<Definitions>({});
 
-const is = <T extends Token>(token: Token, type: T["type"]): token is T => token.type === type;
-
-/** `open`: the block may still grow. */
-export function drawBlock(token: Token, open: boolean, depth = 0): ReactNode {
-  if (depth > deepest) return <p dir="auto">{token.raw}</p>;
-  if (is<Tokens.Code>(token, "code")) {
-    return <Code text={token.text} language={(token.lang ?? "").split(/\s/)[0] ?? ""} open={open} />;
+/** `done`: it cannot change any more. `bare`: a paragraph is drawn without its element, as in a tight list. */
+export function drawNode(node: Node, done: boolean, key?: number, bare = false): ReactElement {
+  switch (node.kind) {
+    case "paragraph":
+      if (bare) return <span key={key}>{drawInlines(node.inside)}</span>;
+      return (
+        <p key={key} className="md-p" dir="auto">
+          {drawInlines(node.inside)}
+        </p>
+      );
+    case "heading":
+      return <Heading key={key} depth={node.depth} inside={node.inside} />;
+    case "quote":
+      return (
+        <blockquote key={key} className="md-quote" dir="auto">
+          {node.inside.map((inner, i) => drawNode(inner, done, i))}
+        </blockquote>
+      );
+    case "rule":
+      return <hr key={key} className="md-rule" />;
+    case "math":
+      if (node.closed) return <Formula key={key} tex={node.tex} display />;
+      return (
+        <p key={key} className="md-p md-raw" dir="ltr">
+          {node.raw}
+        </p>
+      );
+    case "code":
+      return <CodeBlock key={key} language={node.language} text={node.text} done={done} />;
+    case "list":
+      return <List key={key} node={node} />;
+    case "table":
+      return <Table key={key} node={node} />;
+    default:
+      return node satisfies never;
   }
-  if (is<Tokens.Heading>(token, "heading")) return heading(token.depth, inline(token.tokens, depth));
-  if (is<Tokens.Paragraph>(token, "paragraph")) return <p dir="auto">{inline(token.tokens, depth)}</p>;
-  if (is<Tokens.Text>(token, "text")) return inline(token.tokens ?? [token], depth);
-  if (is<Tokens.Blockquote>(token, "blockquote")) {
-    return <blockquote dir="auto">{blocks(token.tokens, open, depth)}</blockquote>;
-  }
-  if (is<Tokens.List>(token, "list")) return list(token, open, depth);
-  if (is<Tokens.Table>(token, "table")) return <Table token={token} />;
-  if (is<Tokens.Hr>(token, "hr")) return <hr />;
-  if (is<Tokens.Space>(token, "space") || is<Tokens.Def>(token, "def")) return null;
-  if (token.type === "mathsBlock") return <Maths text={"text" in token ? String(token.text) : ""} block />;
-  if (is<Tokens.Checkbox>(token, "checkbox")) return <Box checked={token.checked} />;
-  return <p dir="auto">{token.raw}</p>;
 }
 
-const blocks = (tokens: readonly Token[], open: boolean, depth: number): ReactNode =>
-  tokens.map((token, i) => (
-    <Fragment key={`${i}`}>{drawBlock(token, open && i === tokens.length - 1, depth + 1)}</Fragment>
-  ));
+/** `linked`: they are in a link, where nothing else can be pressed. */
+const drawInlines = (inlines: readonly Inline[], linked = false): ReactNode =>
+  inlines.map((inline, i) => drawInline(inline, i, linked));
 
-/** A message has a heading of its own, the third; those of its text stand below it. */
-function heading(level: number, content: ReactNode): ReactNode {
-  if (level <= 1)
+function drawInline(inline: Inline, key: number, linked: boolean): ReactElement | string {
+  switch (inline.kind) {
+    case "text":
+      return inline.text;
+    case "code":
+      return (
+        <code key={key} className="md-code-span" dir="ltr">
+          {inline.text}
+        </code>
+      );
+    case "strong":
+      return <strong key={key}>{drawInlines(inline.inside, linked)}</strong>;
+    case "emphasis":
+      return <em key={key}>{drawInlines(inline.inside, linked)}</em>;
+    case "deleted":
+      return <del key={key}>{drawInlines(inline.inside, linked)}</del>;
+    case "break":
+      return <br key={key} />;
+    case "math":
+      return <Formula key={key} tex={inline.tex} display={inline.display} />;
+    case "link":
+      return (
+        <Link key={key} address={inline.address} text={plain(inline.inside)}>
+          {drawInlines(inline.inside, true)}
+        </Link>
+      );
+    case "image":
+      return <Image key={key} address={inline.address} alt={inline.alt} linked={linked} />;
+    case "reference":
+      return <Reference key={key} {...inline} />;
+    default:
+      return inline satisfies never;
+  }
+}
+
+/** What a label means may come later than its use: only this is drawn again then. */
+function Reference({ label, image, rest, inside }: Extract<Inline, { kind: "reference" }>): ReactNode {
+  const definitions = useContext(DefinitionsContext);
+  const found = Object.hasOwn(definitions, label) ? definitions[label] : undefined;
+  if (found === undefined) {
     return (
-      <h4 className="md-h1" dir="auto">
-        {content}
-      </h4>
+      <>
+        {image ? "![" : "["}
+        {drawInlines(inside)}]{rest}
+      </>
     );
-  if (level === 2)
-    return (
-      <h5 className="md-h2" dir="auto">
-        {content}
-      </h5>
-    );
+  }
+  if (image) return <Image address={found.href} alt={plain(inside)} linked={false} />;
   return (
-    <h6 className="md-h3" dir="auto">
-      {content}
-    </h6>
+    <Link address={found.href} text={plain(inside)}>
+      {drawInlines(inside, true)}
+    </Link>
   );
 }
 
-function list(token: Tokens.List, open: boolean, depth: number): ReactNode {
-  const items = token.items.map((item, i) => (
-    <li key={`${i}`} dir="auto" className={item.task ? "md-task" : undefined}>
-      {blocks(item.tokens, open && i === token.items.length - 1, depth)}
-    </li>
-  ));
-  if (!token.ordered) return <ul>{items}</ul>;
-  return <ol start={typeof token.start === "number" ? token.start : 1}>{items}</ol>;
-}
-
-function Box({ checked }: { readonly checked: boolean }): ReactNode {
-  const { texts } = useMarkdown();
-  return <span className="md-box" data-checked={checked} role="img" aria-label={checked ? texts.done : texts.open} />;
-}
-
-function Table({ token }: { readonly token: Tokens.Table }): ReactNode {
-  const { texts } = useMarkdown();
-  const align = (i: number): string | undefined => (token.align[i] ? `md-${token.align[i]}` : undefined);
+function Heading({ depth, inside }: { readonly depth: number; readonly inside: readonly Inline[] }): ReactNode {
+  const { headingLevel = 4 } = useContext(MarkdownContext);
+  const className = `md-heading md-h${depth}`;
+  const level = Math.min(6, headingLevel + depth - 1);
+  const Tag = level <= 3 ? "h3" : level === 4 ? "h4" : level === 5 ? "h5" : "h6";
   return (
-    <div className="md-table" role="region" aria-label={texts.table} tabIndex={0}>
-      <table>
+    <Tag className={className} dir="auto">
+      {drawInlines(inside)}
+    </Tag>
+  );
+}
+
+function List({ node }: { readonly node: ListNode }): ReactNode {
+  const items = <Runs items={node.items} draw={node.loose ? drawLooseItem : drawTightItem} />;
+  if (node.start === undefined) {
+    return (
+      <ul className="md-list" dir="auto">
+        {items}
+      </ul>
+    );
+  }
+  return (
+    <ol className="md-list" dir="auto" start={node.start}>
+      {items}
+    </ol>
+  );
+}
+
+const drawLooseItem = (item: Item, i: number): ReactNode => <ItemView key={i} item={item} loose />;
+const drawTightItem = (item: Item, i: number): ReactNode => <ItemView key={i} item={item} loose={false} />;
+
+function ItemView({ item, loose }: { readonly item: Item; readonly loose: boolean }): ReactNode {
+  const { texts } = useContext(MarkdownContext);
+  const inside = item.inside.map((node, i) => drawNode(node, item.done, i, !loose));
+  if (item.checked === undefined) return <li className="md-item">{inside}</li>;
+  return (
+    <li className="md-item md-task">
+      <input type="checkbox" checked={item.checked} disabled aria-label={item.checked ? texts.done : texts.open} />
+      <div>{inside}</div>
+    </li>
+  );
+}
+
+function Table({ node }: { readonly node: TableNode }): ReactNode {
+  const { texts } = useContext(MarkdownContext);
+  const { align, head, rows } = node;
+  const drawRow = useCallback(
+    (row: readonly Cell[], r: number): ReactNode => (
+      <tr key={r}>
+        {row.map((cell, i) => (
+          <td key={i} className={alignClass(align[i])} dir="auto">
+            {drawInlines(cell)}
+          </td>
+        ))}
+      </tr>
+    ),
+    [align],
+  );
+  return (
+    <div className="md-scroll" role="region" aria-label={texts.table} tabIndex={0}>
+      <table className="md-table">
         <thead>
           <tr>
-            {token.header.map((cell, i) => (
-              <th key={`${i}`} scope="col" dir="auto" className={align(i)}>
-                {inline(cell.tokens, 0)}
+            {head.map((cell, i) => (
+              <th key={i} scope="col" className={alignClass(align[i])} dir="auto">
+                {drawInlines(cell)}
               </th>
             ))}
           </tr>
         </thead>
         <tbody>
-          {token.rows.map((row, y) => (
-            <tr key={`${y}`}>
-              {row.map((cell, i) => (
-                <td key={`${i}`} dir="auto" className={align(i)}>
-                  {inline(cell.tokens, 0)}
-                </td>
-              ))}
-            </tr>
-          ))}
+          <Runs items={rows} draw={drawRow} />
         </tbody>
       </table>
     </div>
   );
 }
 
-const inline = (tokens: readonly Token[], depth: number): ReactNode =>
-  tokens.map((token, i) => <Fragment key={`${i}`}>{drawInline(token, depth + 1)}</Fragment>);
-
-function drawInline(token: Token, depth: number): ReactNode {
-  if (depth > deepest) return token.raw;
-  if (is<Tokens.Text>(token, "text")) {
-    return token.tokens === undefined ? readEntities(token.text) : inline(token.tokens, depth);
-  }
-  if (is<Tokens.Strong>(token, "strong")) return <strong>{inline(token.tokens, depth)}</strong>;
-  if (is<Tokens.Em>(token, "em")) return <em>{inline(token.tokens, depth)}</em>;
-  if (is<Tokens.Del>(token, "del")) return <del>{inline(token.tokens, depth)}</del>;
-  if (is<Tokens.Codespan>(token, "codespan")) return <code dir="ltr">{token.text}</code>;
-  if (is<Tokens.Br>(token, "br")) return <br />;
-  if (is<Tokens.Escape>(token, "escape")) return token.text;
-  if (is<Tokens.Link>(token, "link")) return <Link token={token}>{inline(token.tokens, depth)}</Link>;
-  if (is<Tokens.Image>(token, "image")) return <Picture address={token.href} text={token.text} />;
-  if (is<Tokens.Checkbox>(token, "checkbox")) return <Box checked={token.checked} />;
-  if (token.type === "maths") return <Maths text={"text" in token ? String(token.text) : ""} block={false} />;
-  return token.raw;
-}
-
-function Link({ token, children }: { readonly token: Tokens.Link; readonly children: ReactNode }): ReactNode {
-  const { texts } = useMarkdown();
-  const target = readTarget(readEntities(token.href));
-  // An address that may not be followed, or is not whole yet.
-  if (target === undefined) return <span className="md-inert">{children}</span>;
-  const claimed = claimedHost(token.text);
-  const lies =
-    target.host !== "" && claimed !== undefined && claimed.replace(/^www\./, "") !== target.host.replace(/^www\./, "");
-  return (
-    <>
-      <a
-        href={target.href}
-        target="_blank"
-        rel="noopener noreferrer"
-        title={target.host === "" ? target.href : texts.linkTo(target.host)}
-      >
-        {children}
-      </a>
-      {lies && <span className="md-host"> ({target.host})</span>}
-    </>
-  );
-}
-
-/** Nothing is fetched from elsewhere: a picture of another host is a button that opens it in a tab of its own. */
-function Picture({ address, text }: { readonly address: string; readonly text: string }): ReactNode {
-  const { texts } = useMarkdown();
-  if (isOwnImage(address)) return <img className="md-image" src={address} alt={text} loading="lazy" />;
-  const target = readTarget(readEntities(address));
-  if (target === undefined || target.host === "") return <span className="md-inert">{text}</span>;
-  return (
-    <a className="md-picture" href={target.href} target="_blank" rel="noopener noreferrer">
-      {text === "" ? null : `${text} · `}
-      {texts.imageFrom(target.host)}
-    </a>
-  );
-}
+const alignClass = (align: "center" | "left" | "right" | null | undefined): string | undefined =>
+  align === null || align === undefined ? undefined : `md-${align}`;

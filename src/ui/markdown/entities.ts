@@ -1,12 +1,16 @@
-// Owns the few named characters of HTML that models write in Markdown. Others stay as they are written.
+// Owns HTML's character references in a text, without a parser of HTML: the usual names; others stay as they are written.
 
-const named: Readonly<Record<string, string>> = {
+const names: Readonly<Record<string, string>> = {
   amp: "&",
   lt: "<",
   gt: ">",
   quot: '"',
   apos: "'",
   nbsp: "\u00A0",
+  ensp: "\u2002",
+  emsp: "\u2003",
+  thinsp: "\u2009",
+  shy: "\u00AD",
   copy: "©",
   reg: "®",
   trade: "™",
@@ -25,23 +29,35 @@ const named: Readonly<Record<string, string>> = {
   divide: "÷",
   plusmn: "±",
   deg: "°",
+  micro: "µ",
+  para: "¶",
+  sect: "§",
   euro: "€",
   pound: "£",
+  yen: "¥",
+  cent: "¢",
   larr: "←",
+  uarr: "↑",
   rarr: "→",
+  darr: "↓",
   harr: "↔",
   le: "≤",
   ge: "≥",
   ne: "≠",
   infin: "∞",
+  colon: ":",
+  Tab: "\t",
+  NewLine: "\n",
 };
 
-/** Text with its character references read. What comes out is text, never markup. */
-export const readEntities = (text: string): string =>
+const point = (code: number): string =>
+  code === 0 || code > 0x10_ff_ff || (code >= 0xd8_00 && code <= 0xdf_ff) ? "\uFFFD" : String.fromCodePoint(code);
+
+export const decodeEntities = (text: string): string =>
   text.includes("&")
-    ? text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z]{2,8}));/gi, (whole, decimal, hex, name) => {
-        if (typeof name === "string") return named[name] ?? whole;
-        const code = typeof decimal === "string" ? Number(decimal) : Number.parseInt(String(hex), 16);
-        return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : "\uFFFD";
+    ? text.replaceAll(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|(\w+));/g, (whole, decimal, hex, name) => {
+        if (typeof decimal === "string") return point(Number.parseInt(decimal, 10));
+        if (typeof hex === "string") return point(Number.parseInt(hex, 16));
+        return typeof name === "string" && Object.hasOwn(names, name) ? (names[name] ?? whole) : whole;
       })
     : text;

@@ -1,79 +1,36 @@
-// Owns the colouring of code by highlight.js, as a tree and never as HTML. A chunk of its own, fetched for the first finished block.
-import { createLowlight } from "lowlight";
-import bash from "highlight.js/lib/languages/bash";
-import c from "highlight.js/lib/languages/c";
-import cpp from "highlight.js/lib/languages/cpp";
-import csharp from "highlight.js/lib/languages/csharp";
-import css from "highlight.js/lib/languages/css";
-import diff from "highlight.js/lib/languages/diff";
+// Owns the colours of code, with the grammars: a part of its own, loaded with the first finished block of code.
 import dockerfile from "highlight.js/lib/languages/dockerfile";
-import go from "highlight.js/lib/languages/go";
-import graphql from "highlight.js/lib/languages/graphql";
-import ini from "highlight.js/lib/languages/ini";
-import java from "highlight.js/lib/languages/java";
-import javascript from "highlight.js/lib/languages/javascript";
-import json from "highlight.js/lib/languages/json";
-import kotlin from "highlight.js/lib/languages/kotlin";
-import lua from "highlight.js/lib/languages/lua";
-import markdown from "highlight.js/lib/languages/markdown";
-import php from "highlight.js/lib/languages/php";
-import python from "highlight.js/lib/languages/python";
-import r from "highlight.js/lib/languages/r";
-import ruby from "highlight.js/lib/languages/ruby";
-import rust from "highlight.js/lib/languages/rust";
-import scss from "highlight.js/lib/languages/scss";
-import sql from "highlight.js/lib/languages/sql";
-import swift from "highlight.js/lib/languages/swift";
-import typescript from "highlight.js/lib/languages/typescript";
-import xml from "highlight.js/lib/languages/xml";
-import yaml from "highlight.js/lib/languages/yaml";
+import nginx from "highlight.js/lib/languages/nginx";
+import powershell from "highlight.js/lib/languages/powershell";
+import { common, createLowlight } from "lowlight";
+import type { Highlight, Piece } from "./context.ts";
 
-/** A piece of code: text, or pieces that have one colour. */
-export type Coloured = string | { readonly name: string; readonly children: readonly Coloured[] };
+const grammars = createLowlight({ ...common, dockerfile, nginx, powershell });
 
-const grammars = {
-  bash,
-  c,
-  cpp,
-  csharp,
-  css,
-  diff,
-  dockerfile,
-  go,
-  graphql,
-  ini,
-  java,
-  javascript,
-  json,
-  kotlin,
-  lua,
-  markdown,
-  php,
-  python,
-  r,
-  ruby,
-  rust,
-  scss,
-  sql,
-  swift,
-  typescript,
-  xml,
-  yaml,
-};
-const lowlight = createLowlight(grammars);
-lowlight.registerAlias({ typescript: ["tsx", "mts", "cts"], javascript: ["jsx"], bash: ["shell", "console"] });
+/** How much (characters per ms) was highlighted lately: what would take longer than the page may stand still stays plain. */
+let speed = 800;
+const longest = 45;
 
-type Node = ReturnType<typeof lowlight.highlight>["children"][number];
+type Children = ReturnType<typeof grammars.highlight>["children"];
 
-/** undefined: a language that is not known. */
-export function colourCode(text: string, language: string): readonly Coloured[] | undefined {
+export const highlight: Highlight = (code, language) => {
   const name = language.toLowerCase();
-  return lowlight.registered(name) ? lowlight.highlight(name, text).children.flatMap(colouredOf) : undefined;
-}
+  if (!grammars.registered(name) || code.length > speed * longest) return undefined;
+  const started = performance.now();
+  const { children } = grammars.highlight(name, code);
+  const took = performance.now() - started;
+  if (code.length > 2000) speed = (speed + code.length / Math.max(1, took)) / 2;
+  const pieces: Piece[] = [];
+  flatten(children, "", pieces);
+  return pieces;
+};
 
-function colouredOf(node: Node): readonly Coloured[] {
-  if (node.type === "text") return [node.value];
-  if (node.type !== "element") return [];
-  const { className } = node.properties;
-  return [{ name: Array.isArray(className) ? className.join(" ") : "", children: node.children.flatMap(colouredOf) }];
+/** Of marks in marks the innermost counts. */
+function flatten(nodes: Children, kind: string, pieces: Piece[]): void {
+  for (const node of nodes) {
+    if (node.type === "text") pieces.push({ text: node.value, kind });
+    if (node.type !== "element") continue;
+    const { className } = node.properties;
+    flatten(node.children, Array.isArray(className) ? className.join(" ") : kind, pieces);
+  }
 }

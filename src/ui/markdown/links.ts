@@ -1,25 +1,36 @@
-// Owns which addresses of a model's text may be followed, and how they are named to the reader. Everything else stays text.
+// Owns which addresses a model's text may lead to, and what a person is told of them. Everything else is text.
 
-/** An address that may be followed. `host`: as it is really called (punycode), empty for mail. */
-export type Target = { readonly href: string; readonly host: string };
+export type Target = {
+  /** The address as the browser's own parser understood it: what was checked is what is used. */
+  readonly href: string;
+  /** Where it leads: the host in its ASCII form, or the mail address. */
+  readonly place: string;
+};
 
-/** http, https and mailto, written out; everything else (relative ones too) is refused. */
+const schemes = new Set(["http:", "https:", "mailto:"]);
+
+/** An absolute http, https or mailto address. Relative ones, `//host`, one with a name before its host, every other scheme: undefined. */
 export function readTarget(address: string): Target | undefined {
-  // Browsers drop these before they read the scheme.
-  // oxlint-disable-next-line no-control-regex
-  const text = address.replace(/[\u0000-\u0020]+/g, "");
-  if (!/^(?:https?:\/\/|mailto:)/i.test(text)) return undefined;
-  const url = URL.parse(text);
-  if (url === null || url.username !== "" || url.password !== "") return undefined;
-  if (url.protocol === "mailto:") return { href: url.href, host: "" };
-  return url.protocol === "http:" || url.protocol === "https:" ? { href: url.href, host: url.host } : undefined;
+  if (!/^\s*(?:https?:\/\/|mailto:)/i.test(address) || !URL.canParse(address)) return undefined;
+  const url = new URL(address);
+  if (!schemes.has(url.protocol) || url.username !== "" || url.password !== "") return undefined;
+  return { href: url.href, place: url.protocol === "mailto:" ? url.pathname : url.host };
 }
 
-/** An image of our own server: a path, and nothing that leaves it. */
-export const isOwnImage = (address: string): boolean => /^\/api\/v1\/files\/[\w-]+$/.test(address);
+/** One of our own files, by the path under which they are served; nothing else on this host. */
+export function readOwnFile(address: string): string | undefined {
+  return /^\/api\/v1\/files\/[\w-]{1,64}$/.test(address) ? address : undefined;
+}
 
-/** The host that a link's text claims, if it looks like an address. */
-export function claimedHost(text: string): string | undefined {
-  const match = /^\s*(?:https?:\/\/)?((?:[\p{L}\p{N}-]+\.)+\p{L}{2,})(?:[/:?#]|\s*$)/iu.exec(text);
-  return match?.[1] === undefined ? undefined : URL.parse(`https://${match[1]}`)?.host;
+const hostLike = /(?:^|[\s([{<"'@/])((?:[\p{L}\p{N}-]{1,63}\.)+\p{L}[\p{L}\p{N}-]{1,62})(?![\p{L}\p{N}@])/u;
+
+/** Whether a link's text names a host other than the one that it leads to: then the real one is written behind it. */
+export function isMisleading(text: string, target: Target): boolean {
+  const [, named] = hostLike.exec(text.normalize("NFKC")) ?? [];
+  if (named === undefined) return false;
+  if (target.href.startsWith("mailto:")) return !target.place.toLowerCase().endsWith(named.toLowerCase());
+  if (!URL.canParse(`https://${named}`)) return true;
+  const host = new URL(`https://${named}`).host;
+  const bare = (name: string): string => name.replace(/^www\./, "").replace(/:\d+$/, "");
+  return bare(host) !== bare(target.place);
 }

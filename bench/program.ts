@@ -1,0 +1,55 @@
+// Owns the processes of a benchmark: started, asked for their URL, measured from outside. It knows nothing of what they do.
+import { spawn, type ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+export type Program = {
+  readonly url: string;
+  /** CPU seconds so far, user and system, in ticks of 10 ms. Source: proc(5). */
+  readonly cpu: () => number;
+  /** Resident memory in bytes. */
+  readonly memory: () => number;
+  /** Ends it by `signal` and waits until it is gone. */
+  readonly end: (signal?: NodeJS.Signals) => Promise<void>;
+};
+
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** Starts a program and waits for the first URL it prints. */
+export function start(args: readonly string[], env: Record<string, string> = {}): Promise<Program> {
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  running.add(child);
+  const gone = new Promise<void>((resolve) => {
+    child.once("exit", () => {
+      running.delete(child);
+      resolve();
+    });
+  });
+  const read = (file: string): string => readFileSync(`/proc/${child.pid}/${file}`, "utf8");
+  const program = (url: string): Program => ({
+    url,
+    cpu() {
+      const fields = read("stat").split(") ")[1]?.split(" ") ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
+    memory: () => Number(/VmRSS:\s+(\d+)/.exec(read("status"))?.[1]) * 1024,
+    end(signal = "SIGTERM") {
+      child.kill(signal);
+      return gone;
+    },
+  });
+  return new Promise((resolve, reject) => {
+    let out = "";
+    child.stdout.on("data", (data: Buffer) => {
+      out += data.toString();
+      const url = /http:\/\/127\.0\.0\.1:\d+[\w/.]*/.exec(out)?.[0];
+      if (url !== undefined) resolve(program(url));
+    });
+    void gone.then(() => reject(new Error(`${args.join(" ")} ended before it was ready`)));
+  });
+}
