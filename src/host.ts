@@ -190,6 +190,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       entrance: engine.entrance,
       clock,
       journal,
+      meter,
       accepting: engine.ready,
       allowedOrigins,
       loopback: options.loopback ?? false,

@@ -9,7 +9,7 @@ import { disposition } from "./file-names.ts";
 import { hasCredential, originAllowed, type GateOptions } from "./gate.ts";
 import { errorName } from "./journal.ts";
 import { readMultipart } from "./multipart.ts";
-import { BrokenFile, type Clock, type Journal, type KeyedFile } from "./ports.ts";
+import { BrokenFile, type Clock, type Journal, type KeyedFile, type Meter } from "./ports.ts";
 import { sendProblem, statusOf } from "./problem.ts";
 import { parseRange } from "./range.ts";
 import type { Shelf } from "./shelf.ts";
@@ -27,6 +27,7 @@ export type FileRouteOptions = GateOptions & {
   readonly entrance: Pick<Entrance, "recognize">;
   readonly clock: Clock;
   readonly journal: Journal;
+  readonly meter: Meter;
   /** False while this process leaves. */
   readonly accepting: () => boolean;
 };
@@ -39,7 +40,7 @@ const drainMs = 10_000;
 const policy = "sandbox; default-src 'none'";
 
 export function createFileRoutes(options: FileRouteOptions): FileRoutes {
-  const { shelf, entrance, clock, journal } = options;
+  const { shelf, entrance, clock, journal, meter } = options;
 
   const refuse = (request: IncomingMessage, response: ServerResponse, rejection: Rejection): void => {
     if (response.headersSent) return void response.destroy();
@@ -55,21 +56,28 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
     return entrance.recognize({ address, agent: request.headers["user-agent"] }, secret);
   };
 
+  const turnAway = (request: IncomingMessage, response: ServerResponse, rejection: Rejection): void => {
+    meter.note({ kind: "upload", result: rejection.code, bytes: 0 });
+    refuse(request, response, rejection);
+  };
+
   const receive = async (request: IncomingMessage, response: ServerResponse, address: string | undefined) => {
     const person = await who(request, address);
-    if (isRejection(person)) return refuse(request, response, person);
-    if (!options.accepting()) return refuse(request, response, reject("unavailable", { retryAfterMs: 1000 }));
-    if (!/^multipart\/form-data\s*;/i.test(request.headers["content-type"] ?? "")) {
-      const detail = "Send the file as multipart/form-data.";
-      return refuse(request, response, reject("unsupported_media", { detail }));
+    if (isRejection(person)) return turnAway(request, response, person);
+    if (!options.accepting()) return turnAway(request, response, reject("unavailable", { retryAfterMs: 1000 }));
+    const { "content-type": type = "", "content-encoding": encoding = "identity" } = request.headers;
+    if (!/^multipart\/form-data\s*;/i.test(type) || encoding !== "identity") {
+      const detail = "Send the file as multipart/form-data, not compressed.";
+      return turnAway(request, response, reject("unsupported_media", { detail }));
     }
     const announced = Number(request.headers["content-length"] ?? 0);
     const upload = shelf.begin({ ...person, bytes: Math.max(0, announced - wrapping) });
-    if (isRejection(upload)) return refuse(request, response, upload);
+    if (isRejection(upload)) return turnAway(request, response, upload);
     const file = await readMultipart(request, clock, (name, content) => upload.take(name, content)).finally(() =>
       upload.release(),
     );
-    if (isRejection(file)) return refuse(request, response, file);
+    if (isRejection(file)) return turnAway(request, response, file);
+    meter.note({ kind: "upload", result: "ok", bytes: file.bytes });
     const { id, name, mediaType, bytes, sha256 } = file;
     journal.info("file_kept", { bytes, mediaType });
     response.writeHead(201, { "Content-Type": "application/json", "Cache-Control": "no-store" });
@@ -107,12 +115,7 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
     }, response);
   };
 
-  return (request, response, url, address) => {
-    const id = fileIdOf(url.pathname);
-    const isOurs = url.pathname === filesPath || url.pathname.startsWith(`${filesPath}/`);
-    if (!isOurs) return false;
-    if (hasCredential(url)) return done(refuse(request, response, reject("invalid")));
-    if (!originAllowed(request, options)) return done(refuse(request, response, reject("forbidden")));
+  const answer = (request: IncomingMessage, response: ServerResponse, url: URL, address: string | undefined): void => {
     allowOrigin(request, response);
     const { method = "GET" } = request;
     const methods = url.pathname === filesPath ? ["POST"] : ["GET", "HEAD"];
@@ -122,29 +125,36 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
         "Access-Control-Allow-Headers": "authorization, content-type, range",
         "Access-Control-Max-Age": "600",
       });
-      return done(response.end());
+      response.end();
+      return;
     }
     if (!methods.includes(method)) {
       response.setHeader("Allow", methods.join(", "));
       request.resume();
-      return done(sendProblem(response, 405, reject("invalid")));
+      return sendProblem(response, 405, reject("invalid"));
     }
     const act =
       method === "POST"
         ? receive(request, response, address)
         : // Another spelling of an id is no id: somebody who may come in is told so in the same words.
-          give(request, response, id ?? "", address);
+          give(request, response, fileIdOf(url.pathname) ?? "", address);
     act.catch((error: unknown) => {
       // Whoever asked has gone: nobody is there to be told.
       if (response.destroyed || request.destroyed) return;
       journal.error("file_failed", { error: errorName(error) });
       refuse(request, response, reject(error instanceof BrokenFile ? "not_found" : "internal"));
     });
+  };
+
+  return (request, response, url, address) => {
+    const isOurs = url.pathname === filesPath || url.pathname.startsWith(`${filesPath}/`);
+    if (!isOurs) return false;
+    if (hasCredential(url)) refuse(request, response, reject("invalid"));
+    else if (!originAllowed(request, options)) refuse(request, response, reject("forbidden"));
+    else answer(request, response, url, address);
     return true;
   };
 }
-
-const done = (_: unknown): true => true;
 
 function headersOf({ name, mediaType }: KeyedFile): Record<string, string> {
   return {

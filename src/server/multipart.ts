@@ -29,6 +29,12 @@ function parserOf({ headers }: IncomingMessage): BusboyInstance | undefined {
   }
 }
 
+/** A file ends with its body, not before: one whose sender never saw the end of it is not kept. */
+async function* untilWhole(file: AsyncIterable<Uint8Array>, whole: Promise<undefined>): AsyncGenerator<Uint8Array> {
+  yield* file;
+  await whole;
+}
+
 /** Gives the first file of the body to `take`. Answers with what that made of it, at once where it was refused. */
 export async function readMultipart<T extends object>(
   request: IncomingMessage,
@@ -43,9 +49,12 @@ export async function readMultipart<T extends object>(
     cancelWatch = clock.after(silentMs, () => request.destroy());
   };
   let taken: Promise<T | Rejection> | undefined;
+  const { promise: whole, resolve: finished, reject: failed } = Promise.withResolvers<undefined>();
+  whole.catch(() => undefined);
   const outcome = new Promise<T | Rejection | undefined>((resolve, fail) => {
     let stream: BusboyFileStream | undefined;
     const cut = (): void => {
+      failed(new CutOff());
       stream?.destroy(new CutOff());
       fail(new CutOff());
     };
@@ -53,11 +62,14 @@ export async function readMultipart<T extends object>(
       stream = file;
       // Destroyed before anybody reads it, it would throw where nobody listens.
       file.on("error", () => undefined);
-      taken = take(typeof name === "string" ? name : "", file);
+      taken = take(typeof name === "string" ? name : "", untilWhole(file, whole));
       // A refusal does not wait for what is still coming.
       taken.then((made) => isRejection(made) && resolve(made), fail);
     });
-    parser.on("finish", () => resolve(taken));
+    parser.on("finish", () => {
+      finished(undefined);
+      resolve(taken);
+    });
     parser.on("error", cut);
     request.on("error", cut);
     request.on("close", () => {

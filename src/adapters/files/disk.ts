@@ -19,6 +19,16 @@ function judge(error: unknown): unknown {
   return noRoom.has(codeOf(error) ?? "") ? new StoreFailure("full", error) : error;
 }
 
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
 async function removeAt(path: string): Promise<void> {
   try {
     await unlink(path);
@@ -51,6 +61,7 @@ export function diskFiles(folder: string, durability: "process" | "disk"): Files
     async create(id, key) {
       const path = pathOf(id);
       try {
+        if (await isThere(path)) throw new Error("there is such a file already");
         const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
         const handle = await open(path + unfinished, flags, 0o600);
         return createWriter({ id, key, path, handle, sync, syncFolder });
