@@ -5,22 +5,28 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { readAssets } from "./adapters/assets/folder.ts";
 import { localBus } from "./adapters/embedded/bus.ts";
+import { diskFiles } from "./adapters/files/disk.ts";
 import { MasterVault } from "./adapters/embedded/master-vault.ts";
 import type { Rotated } from "./adapters/embedded/rotation.ts";
 import { openStore } from "./adapters/embedded/store.ts";
+import { textOfPdf } from "./adapters/pdf/text.ts";
 import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
 import { blockRoutes } from "./server/admin-blocks.ts";
 import { keyRoutes } from "./server/admin-keys.ts";
 import { createAdminDoor, createGuard } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
+import { createAttachmentReader } from "./server/attachments.ts";
 import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
 import { systemClock } from "./server/clock.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
 import { createFigures } from "./server/figures.ts";
+import { createFileRoutes } from "./server/file-routes.ts";
 import { createHttpFace } from "./server/http.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
+import { createShelf } from "./server/shelf.ts";
+import { createUploadQuota } from "./server/upload-quota.ts";
 
 export { reject as rejection } from "./protocol/index.ts";
 export { ModelFailure } from "./server/ports.ts";
@@ -39,7 +45,7 @@ export type {
 
 /** What a host is made of. Everything but the folder and the model has a default. Times in milliseconds. */
 export type HostOptions = {
-  /** The folder of the SQLite file; made if it is missing. */
+  /** The folder of the SQLite file and of the files that people send; made if it is missing. */
   readonly dataDir: string;
   readonly model: Model;
   readonly fallback?: Model | undefined;
@@ -124,6 +130,15 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const counted = prometheusMeter();
   const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])].map(({ name }) => name);
   const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models });
+  const shelf = createShelf({
+    rows: store.fileRows,
+    files: diskFiles(join(options.dataDir, "files"), options.durability ?? "process"),
+    log: store.log,
+    quota: createUploadQuota({ policy: settings.policy, clock, spending: store.spending }),
+    clock,
+    journal,
+    limits: settings.limits,
+  });
   const engine = createEngine(
     {
       log: store.log,
@@ -131,6 +146,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       users: typeof options.users === "function" ? options.users(store.users) : (options.users ?? store.users),
       blocks: store.blocks,
       spending: store.spending,
+      files: { read: createAttachmentReader(shelf, textOfPdf), dropped: () => shelf.sweepSoon() },
       bus,
       clock,
       journal,
@@ -169,8 +185,19 @@ export async function createHost(options: HostOptions): Promise<Host> {
       options.adminToken === undefined ? createGuard({ token: undefined, entrance: engine.entrance }) : () => true,
     allowedOrigins,
     loopback: options.loopback ?? false,
+    files: createFileRoutes({
+      shelf,
+      entrance: engine.entrance,
+      clock,
+      journal,
+      meter,
+      accepting: engine.ready,
+      allowedOrigins,
+      loopback: options.loopback ?? false,
+    }),
     assets: options.app === undefined ? undefined : assetsOf(options.app),
   });
+  await shelf.start();
   await engine.start();
   // What a rotation left to do, or a MASTER_KEY with a new key in front. The store is whole without it.
   store.rotation.resume().then(
@@ -191,10 +218,14 @@ export async function createHost(options: HostOptions): Promise<Host> {
       bus.publish(`user/${user}`, { kind: "session-ended", user });
       const conversations = await store.eraseUser(user);
       for (const conversation of conversations) bus.publish("turns", { kind: "turn-ended", conversation });
+      shelf.sweepSoon();
       journal.info("user_erased", { conversations: conversations.length });
     },
     close(graceMs) {
-      closing ??= engine.drain(graceMs).then(() => store.close());
+      closing ??= engine
+        .drain(graceMs)
+        .then(() => shelf.stop())
+        .then(() => store.close());
       return closing;
     },
   };

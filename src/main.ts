@@ -1,6 +1,6 @@
 // Owns the process: settings from the environment, adapters, listening, signals. The only file that reads the environment.
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { oidcIdentity, firebaseIssuer, type TrustedIssuer } from "./adapters/identity/oidc.ts";
 import { MissingPackage, openFirestoreUsers, type FirestoreUsers } from "./adapters/users/firestore.ts";
@@ -9,6 +9,7 @@ import { findModel, type ModelSettings } from "./adapters/models/find.ts";
 import { StoreRefusal } from "./adapters/embedded/refusal.ts";
 import { runCommand } from "./cli/command.ts";
 import { createHost, type PageSignIn } from "./host.ts";
+import { filesPath } from "./protocol/index.ts";
 import { systemClock } from "./server/clock.ts";
 import { defaultEngineSettings } from "./server/engine.ts";
 import { problem } from "./server/http.ts";
@@ -110,6 +111,16 @@ function settingsOfProcess(): Settings {
   return read.ok ? read.settings : refuse(read.problems);
 }
 
+/** How long (ms) a request may take to come: a file over a slow line, and anything else. */
+const uploadMs = 3_600_000;
+const bodyMs = 30_000;
+
+function boundBody(request: IncomingMessage): void {
+  if (request.url?.startsWith(filesPath) === true) return;
+  const late = setTimeout(() => request.destroy(), bodyMs).unref();
+  request.once("close", () => clearTimeout(late)).once("end", () => clearTimeout(late));
+}
+
 async function main(): Promise<void> {
   const settings = settingsOfProcess();
   const policy = policyOf(settings.limits);
@@ -153,8 +164,9 @@ async function main(): Promise<void> {
     onCrash: settings.onCrash,
   }).catch((error: unknown) => (error instanceof StoreRefusal ? refuse([error.message]) : Promise.reject(error)));
 
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 500 });
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: uploadMs, connectionsCheckingInterval: 500 });
   server.on("request", (request, response) => {
+    boundBody(request);
     if (!host.request(request, response)) problem(response, 404, "not_found");
   });
   server.on("upgrade", (request, socket, head) => {

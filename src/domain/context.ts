@@ -1,15 +1,45 @@
 // Owns what of a conversation a model is given: which messages, how much of them. Pure.
 import type { Message } from "../protocol/index.ts";
 
-/** A text message for a model: the AI SDK's and OpenAI's roles. */
-export type ContextMessage = { readonly role: "system" | "user" | "assistant"; readonly text: string };
+/** A text, or a picture's bytes. */
+export type ContextPart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image"; readonly mediaType: string; readonly data: Uint8Array };
+
+/** A message for a model: the AI SDK's and OpenAI's roles. */
+export type ContextMessage = {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: readonly ContextPart[];
+};
 
 /** Asked of a model that cannot go on with a reply it is shown the beginning of. */
 const continueRequest =
   "Your previous reply was cut off. Continue it exactly where it stopped. Do not repeat anything and do not comment on it.";
 
-const textOf = (message: Message): string =>
-  message.parts.flatMap((part) => (part.type === "text" && typeof part.text === "string" ? [part.text] : [])).join("");
+/** What a picture counts against the budget, in characters: about a thousand tokens. */
+const pictureLength = 3000;
+
+/** Characters that a message's content counts. */
+export const lengthOf = (content: readonly ContextPart[]): number =>
+  content.reduce((sum, part) => sum + (part.type === "text" ? part.text.length : pictureLength), 0);
+
+/** A message's words in one piece, and its files as `attached` has them by their `url`. */
+function contentOf(message: Message, attached: ReadonlyMap<string, ContextPart>): ContextPart[] {
+  const words: string[] = [];
+  const files: ContextPart[] = [];
+  for (const part of message.parts) {
+    if (part.type === "text" && typeof part.text === "string") words.push(part.text);
+    const file = part.type === "file" && typeof part.url === "string" ? attached.get(part.url) : undefined;
+    if (file !== undefined) files.push(file);
+  }
+  const text = words.join("");
+  return text === "" ? files : [...files, { type: "text", text }];
+}
+
+const say = (role: ContextMessage["role"], text: string): ContextMessage => ({
+  role,
+  content: [{ type: "text", text }],
+});
 
 /**
  * The messages for a model call: system prompt, then the newest of `path` (root first) that fit into `budget` characters,
@@ -21,19 +51,23 @@ export function buildContext(options: {
   partial?: Message | undefined;
   prefill: boolean;
   budget: number;
+  /** What is given for the files in messages, by the part's `url`; a file that it lacks is left out. */
+  attached?: ReadonlyMap<string, ContextPart>;
 }): ContextMessage[] {
-  const { systemPrompt, path, partial, prefill, budget } = options;
-  const begun = partial === undefined ? "" : textOf(partial);
+  const { systemPrompt, path, partial, prefill, budget, attached = new Map<string, ContextPart>() } = options;
+  const begun = partial === undefined ? "" : contentOf(partial, new Map()).map(textOf).join("");
   const asked: ContextMessage[] = [];
   let left = budget - systemPrompt.length - begun.length;
   for (const message of path.toReversed()) {
-    const text = textOf(message);
-    left -= text.length;
+    const content = contentOf(message, attached);
+    left -= lengthOf(content);
     if (left < 0 && asked.length > 0) break;
-    if (text.length > 0) asked.push({ role: message.role, text });
+    if (content.length > 0) asked.push({ role: message.role, content });
   }
-  const system: ContextMessage[] = systemPrompt === "" ? [] : [{ role: "system", text: systemPrompt }];
-  const tail: ContextMessage[] = begun === "" ? [] : [{ role: "assistant", text: begun }];
-  if (begun !== "" && !prefill) tail.push({ role: "user", text: continueRequest });
+  const system = systemPrompt === "" ? [] : [say("system", systemPrompt)];
+  const tail = begun === "" ? [] : [say("assistant", begun)];
+  if (begun !== "" && !prefill) tail.push(say("user", continueRequest));
   return [...system, ...asked.toReversed(), ...tail];
 }
+
+const textOf = (part: ContextPart): string => (part.type === "text" ? part.text : "");

@@ -1,6 +1,6 @@
 // Owns what each command means: from a view of the conversation to the effect, or the reason why not. Pure.
 import type { Command, CommandOf, CommandType, Event, Message, Part, Rejection, SentPart } from "../protocol/index.ts";
-import { reject, stamp } from "../protocol/index.ts";
+import { fileUrl, reject, stamp } from "../protocol/index.ts";
 import { isRejection } from "./records.ts";
 import type { ConversationRecord, Effect, View, Work } from "./records.ts";
 import { endTurn, freshTurn, startTurn, type Context } from "./turn.ts";
@@ -35,12 +35,16 @@ export function decideCommand(command: ChangingCommand, context: Context): Omit<
       return { conversation, decide: (view) => erase(view, context) };
     case "message.send": {
       const messages = command.parent ? [command.message, command.parent] : [command.message];
-      return { conversation, needs: { messages }, decide: (view) => send(view, command, context) };
+      return {
+        conversation,
+        needs: { messages, files: filesOf(command.parts) },
+        decide: (view) => send(view, command, context),
+      };
     }
     case "message.edit":
       return {
         conversation,
-        needs: { messages: [command.message, command.replacement] },
+        needs: { messages: [command.message, command.replacement], files: filesOf(command.parts) },
         decide: (view) => edit(view, command, context),
       };
     case "message.react":
@@ -122,10 +126,10 @@ function send(view: View, command: CommandOf<"message.send">, context: Context):
   if (parent !== null && above === undefined) return reject("not_found", { field: "parent" });
   const busy = beingMade(view, parent);
   if (busy !== undefined) return busy;
-  const sent = userMessage(message, parts, parent, context);
+  const sent = userMessage(view, message, parts, parent, context);
   if (isRejection(sent)) return sent;
   const first = existing === undefined ? [createdEvent(context, undefined)] : [];
-  return startTurn(record, first, sent, message, context);
+  return withFiles(startTurn(record, first, sent, message, context), parts);
 }
 
 /** A message under a reply that is being made, or goes on, has to wait (CM4). */
@@ -144,25 +148,47 @@ function edit(view: View, command: CommandOf<"message.edit">, context: Context):
   const { parent } = original.metadata;
   const busy = beingMade(view, parent);
   if (busy !== undefined) return busy;
-  const sent = userMessage(command.replacement, command.parts, parent, context, original.id);
+  const sent = userMessage(view, command.replacement, command.parts, parent, context, original.id);
   if (isRejection(sent)) return sent;
-  return startTurn(record, [], sent, sent.id, context);
+  return withFiles(startTurn(record, [], sent, sent.id, context), command.parts);
+}
+
+const filesOf = (parts: readonly SentPart[]): string[] =>
+  parts.flatMap((part) => (part.type === "file" ? [part.file] : []));
+
+/** A message takes its files into its conversation, in the same transaction. */
+function withFiles(effect: Effect, parts: readonly SentPart[]): Effect {
+  const files = filesOf(parts);
+  return files.length === 0 ? effect : { ...effect, files };
 }
 
 function userMessage(
+  view: View,
   id: string,
   parts: readonly SentPart[],
   parent: string | null,
   context: Context,
   editOf?: string,
 ): Message | Rejection {
-  const file = parts.findIndex((part) => part.type === "file");
-  if (file !== -1) return reject("not_found", { field: `parts.${file}.file` });
-  const kept: Part[] = parts.flatMap((part) =>
-    part.type === "text" ? [{ type: "text" as const, text: part.text }] : [],
-  );
+  const kept: Part[] = [];
+  for (const [i, part] of parts.entries()) {
+    const made = part.type === "text" ? part : attached(view, part.file, `parts.${i}.file`, context);
+    if (isRejection(made)) return made;
+    kept.push(made);
+  }
   const metadata = { createdAt: stamp(context.now), parent, ...(editOf === undefined ? {} : { editOf }) };
   return { id, role: "user", parts: kept, metadata };
+}
+
+/** A file as a part of a message: the sender's own, and in no other conversation (FL9). */
+function attached(view: View, id: string, field: string, { user }: Context): Part | Rejection {
+  const file = view.file(id);
+  if (file === undefined || file.user !== user) return reject("not_found", { field });
+  const home = view.conversation?.id;
+  if (file.conversation !== undefined && file.conversation !== home) {
+    return reject("conflict", { field, detail: "This file belongs to another conversation. Send it anew." });
+  }
+  return { type: "file", url: fileUrl(id), mediaType: file.mediaType, filename: file.name };
 }
 
 function react(view: View, command: CommandOf<"message.react">, context: Context): Effect | Rejection {

@@ -44,6 +44,8 @@ export type Measure =
     }
   | { readonly kind: "model-again"; readonly model: string; readonly how: "retry" | "fallback" }
   | { readonly kind: "circuit"; readonly model: string; readonly open: boolean }
+  /** A file that was sent. `bytes`: how many of it were kept. */
+  | { readonly kind: "upload"; readonly result: "ok" | ErrorCode; readonly bytes: number }
   | { readonly kind: "block"; readonly by: "operator" | "score" }
   | {
       readonly kind: "violation";

@@ -52,6 +52,21 @@ export type TurnRecord = {
  */
 export type MessageRecord = { readonly message: Message; readonly openSince?: number | undefined };
 
+/** A file's row: what a person sent, until a message has it (`conversation`) and after. Times are milliseconds since 1970. */
+export type FileRecord = {
+  readonly id: string;
+  readonly user: string;
+  readonly conversation?: string | undefined;
+  readonly createdAt: number;
+  readonly bytes: number;
+  /** As it is shown: cleaned, 255 bytes at most. */
+  readonly name: string;
+  /** As its bytes say, never as its sender does. */
+  readonly mediaType: string;
+  /** Of its bytes, in hex. */
+  readonly sha256: string;
+};
+
 /** What a decision may look at: read inside the very transaction that writes its effect. */
 export interface View {
   readonly conversation: ConversationRecord | undefined;
@@ -61,6 +76,8 @@ export interface View {
   message(id: string): MessageRecord | undefined;
   /** A turn of this conversation: one that `needs` named, a running one, or the last one of a message that `needs` named. */
   turn(id: string): TurnRecord | undefined;
+  /** A file that `needs` named, whoever has sent it. */
+  file(id: string): FileRecord | undefined;
 }
 
 /** What a decision does, all of it or nothing. Rows are written whole (inserted or replaced). */
@@ -71,9 +88,11 @@ export type Effect = {
   readonly conversation?: ConversationRecord;
   readonly messages?: readonly MessageRecord[];
   readonly turns?: readonly TurnRecord[];
+  /** Ids of files that are the conversation's from now on. */
+  readonly files?: readonly string[];
   /** Entries that take the place of all stored ones from the first's `first` to the last's `last`. */
   readonly replace?: readonly Entry[];
-  /** Removes the conversation's entries, messages and turns; the row stays as a tombstone. */
+  /** Removes the conversation's entries, messages, turns and files; the row stays as a tombstone. */
   readonly erase?: true;
   /** What the ack says beside `type` and `id`; stored under the command's id. */
   readonly answer: Readonly<Record<string, unknown>>;
@@ -86,7 +105,11 @@ export type CommandKey = { readonly user: string; readonly id: string; readonly 
 export type Work = {
   readonly conversation: string;
   readonly key?: CommandKey | undefined;
-  readonly needs?: { readonly messages?: readonly string[]; readonly turns?: readonly string[] };
+  readonly needs?: {
+    readonly messages?: readonly string[];
+    readonly turns?: readonly string[];
+    readonly files?: readonly string[];
+  };
   /** Pure: it may be called again if the store has to repeat the transaction. `now` in milliseconds since 1970. */
   decide(view: View): Effect | Rejection;
 };

@@ -20,6 +20,11 @@ export type Limits = {
   readonly openConversations: number;
   /** Most different reactions on one message. */
   readonly reactions: number;
+  /** Largest file, in bytes. */
+  readonly fileBytes: number;
+  /** Most points of a picture, and most along one side. */
+  readonly pictureArea: number;
+  readonly pictureSide: number;
 };
 
 /** Apart from the others, so that a client's bundle holds no more. */
@@ -36,4 +41,7 @@ export const defaultLimits: Limits = {
   parts: 32,
   openConversations: 256,
   reactions: 20,
+  fileBytes: 104_857_600,
+  pictureArea: 120_000_000,
+  pictureSide: 20_000,
 };

@@ -3,6 +3,7 @@ import { reject, type Rejection, type Usage } from "../protocol/index.ts";
 import type { CallResult } from "./model-call.ts";
 import { createPace } from "./pace.ts";
 import { isGuest, type Policy } from "./policy.ts";
+import { uploadKey } from "./upload-quota.ts";
 import type { Clock, Spending } from "./ports.ts";
 
 /** Who asks for a reply, and with how many characters. `key`: that of the address (see addresses.ts). */
@@ -154,6 +155,7 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
     async load() {
       const now = clock.now();
       for (const { key, tokens, since } of await spending.all(now - dayMs)) {
+        if (key.startsWith(uploadKey)) continue;
         // A day that begins in the future begins now: nobody is shut out for longer than one.
         const left = Math.min(dayMs, since + dayMs - now);
         const guests = key.startsWith(addressKey(""));

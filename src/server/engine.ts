@@ -3,6 +3,7 @@ import { defaultLimits, type Limits } from "../protocol/index.ts";
 import { createAccount } from "./account.ts";
 import type { Range } from "./addresses.ts";
 import { createAllowance, type Allowance } from "./allowance.ts";
+import type { AttachmentReader } from "./attachments.ts";
 import { createBlockList, type BlockList } from "./blocks.ts";
 import { createCommands } from "./commands.ts";
 import { createCommitter } from "./committer.ts";
@@ -36,6 +37,8 @@ export type EngineParts = {
   /** Without them, blocks and tokens of the day end with the process. */
   readonly blocks?: Blocks;
   readonly spending?: Spending;
+  /** The files in messages; undefined: there are none. */
+  readonly files?: { readonly read: AttachmentReader; readonly dropped: () => void } | undefined;
 };
 
 /** Numbers and choices. Times in milliseconds, lengths in characters. */
@@ -128,6 +131,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       // Pieces of replies change no row of the list; everything else does.
       if (first.event.kind === "reply.appended" || first.event.kind === "reply.part") return;
       const events = entries.map((entry) => entry.event);
+      if (first.event.kind === "conversation.deleted") parts.files?.dropped();
       turns.noticed(conversation, events);
       titles.noticed(events, outcome.conversation);
       const user = outcome.conversation?.user;
@@ -151,7 +155,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     },
   });
   const making = { allowance, log, committer, clock, journal, meter, models, bus, owner };
-  const turns = createTurns({ ...making, onCrash, systemPrompt, contextLength, call });
+  const turns = createTurns({ ...making, attachments: parts.files?.read, onCrash, systemPrompt, contextLength, call });
   const titles = createTitles({
     ...making,
     mode: settings.titles,

@@ -1,5 +1,6 @@
 // Owns what an address and a person may do in a time: connect, wait, sign in, command. It decides; the socket and HTTP act.
 import { createHash } from "node:crypto";
+import { isRejection } from "../domain/records.ts";
 import { reject, type CloseCode, type Command, type CommandOf, type Rejection } from "../protocol/index.ts";
 import { locate, type Place } from "./addresses.ts";
 import type { BlockList, Violation } from "./blocks.ts";
@@ -41,6 +42,8 @@ export type Entrance = {
   /** Asked before a socket is made; counts it. */
   connect(address: string | undefined): TurnedAway | undefined;
   enter(visitor: Visitor): Entry;
+  /** Who sends a request beside the sockets, by a session or a token; it counts as a command. `key`: as in Entry. */
+  recognize(visitor: Visitor, secret: string | undefined): Promise<{ user: string; key: string } | Rejection>;
   /** A failed sign-in that no socket saw (the operator's door). False: too many, do not even look. */
   mayTry(address: string | undefined): boolean;
   failed(address: string | undefined): void;
@@ -54,7 +57,7 @@ const hashOf = (secret: string): string => createHash("sha256").update(secret).d
 export function createEntrance(options: {
   policy: Policy;
   clock: Clock;
-  doorman: Pick<Doorman, "admit">;
+  doorman: Pick<Doorman, "admit" | "recognize">;
   blocks: BlockList;
   meter: Meter;
 }): Entrance {
@@ -167,8 +170,27 @@ export function createEntrance(options: {
     };
   };
 
+  const recognize: Entrance["recognize"] = async (visitor, secret) => {
+    const place = locate(visitor.address);
+    const key = keyFor(place);
+    const reach = blocks.reachOf(place);
+    if (reach === "everyone") return reject("blocked");
+    if (secret === undefined) return reject("unauthorized");
+    const wait = Math.max(signInsWait(key), failures.wait(hashOf(secret), limits.failedSignInsPerMinute));
+    if (wait > 0) return reject("rate_limited", { retryAfterMs: wait });
+    const user = await doorman.recognize(secret);
+    if (isRejection(user)) {
+      if (user.code === "unauthorized") failed(place, secret);
+      return user;
+    }
+    if (reach !== undefined && isGuest(user.id)) return reject("blocked");
+    const slow = commands.take(user.id, limitsOf(user.id).commandsPerTenSeconds);
+    return slow > 0 ? reject("rate_limited", { retryAfterMs: slow }) : { user: user.id, key };
+  };
+
   return {
     enter,
+    recognize,
     connect(address) {
       const place = locate(address);
       if (blocks.reachOf(place) === "everyone") return { kind: "blocked" };

@@ -96,6 +96,7 @@ export function createFigures(options: { clock: Clock; next: Meter; models: read
       case "turn":
       case "turns-taken-over":
       case "upgrade-refused":
+      case "upload":
       case "violation":
         return;
       default:

@@ -37,7 +37,7 @@ export function hasCredential(url: URL): boolean {
 }
 
 /** True where a browser's Origin may open a socket. None at all is a native client: no cookie authenticates here (HS03). */
-function originAllowed(request: IncomingMessage, options: GateOptions): boolean {
+export function originAllowed(request: IncomingMessage, options: GateOptions): boolean {
   const { origin, host } = request.headers;
   if (origin === undefined) return true;
   if (options.allowedOrigins === "*" || options.allowedOrigins.includes(origin)) return true;

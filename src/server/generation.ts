@@ -1,11 +1,12 @@
 // Owns the making of one reply: attempts, retries, fallback, end. All it knows of the outside are the log, a writer and models.
-import { buildContext } from "../domain/context.ts";
+import { buildContext, lengthOf, type ContextPart } from "../domain/context.ts";
 import { isRejection, type TurnRecord } from "../domain/records.ts";
 import { afterFailure } from "../domain/retry.ts";
 import { beginAttempt, compact, finishTurn, type AttemptMode, type Ending } from "../domain/turn.ts";
 import type { Message } from "../protocol/index.ts";
 import type { Committer } from "./committer.ts";
 import type { Allowance } from "./allowance.ts";
+import type { AttachmentReader } from "./attachments.ts";
 import { callModel, type CallLimits, type CallResult } from "./model-call.ts";
 import type { ModelPool } from "./model-pool.ts";
 import type { Clock, Journal, Log, Meter, Model } from "./ports.ts";
@@ -22,6 +23,8 @@ export type GenerationOptions = {
   readonly allowance: Allowance;
   readonly call: CallLimits;
   readonly systemPrompt: string;
+  /** Reads the files in messages; undefined: there are none here. */
+  readonly attachments?: AttachmentReader | undefined;
   /** Characters of context that a model is given at most. */
   readonly contextLength: number;
   /** Runs one rewriting of the log after another, so that two never overlap. */
@@ -187,15 +190,15 @@ async function call(
   const { log, clock, meter: counts } = options;
   const history = await readPath(log, turn);
   const partial = await readMessage(log, turn.conversation, turn.message);
-  const context = buildContext({
+  const messages = buildContext({
     systemPrompt: options.systemPrompt,
     path: history,
     partial: partial?.message,
     prefill: model.capabilities.prefill,
     budget: options.contextLength,
+    attached: await readAttachments(options, turn, history, model),
   });
-  const messages = context.map(({ role, text }) => ({ role, content: [{ type: "text" as const, text }] }));
-  const asked = context.reduce((sum, { text }) => sum + text.length, 0);
+  const asked = messages.reduce((sum, { content }) => sum + lengthOf(content), 0);
   const meter = options.allowance.call(turn, asked, writer.textLength());
   if (isRejection(meter)) {
     const { code, retryAfterMs } = meter;
@@ -207,6 +210,18 @@ async function call(
   meter.settle(result);
   await stopCompacting();
   return result;
+}
+
+async function readAttachments(
+  { attachments, log, contextLength }: GenerationOptions,
+  turn: TurnRecord,
+  history: readonly Message[],
+  model: Model,
+): Promise<ReadonlyMap<string, ContextPart>> {
+  const isNone = !history.some(({ parts }) => parts.some(({ type }) => type === "file"));
+  if (attachments === undefined || isNone) return new Map();
+  const conversation = await log.conversation(turn.conversation);
+  return conversation === undefined ? new Map() : attachments(conversation.user, history, model, contextLength);
 }
 
 async function readPath(log: Log, turn: TurnRecord): Promise<Message[]> {

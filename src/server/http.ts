@@ -2,11 +2,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { closeCodes, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
+import { closeCodes, filesPath, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
 import { clientAddress, type Range } from "./addresses.ts";
 import type { AdminDoor, Guard } from "./admin.ts";
 import type { Assets } from "./assets.ts";
 import type { Engine } from "./engine.ts";
+import type { FileRoutes } from "./file-routes.ts";
 import {
   hasCredential,
   isVersion,
@@ -34,6 +35,8 @@ export type HttpOptions = GateOptions & {
   readonly meter?: Meter | undefined;
   /** Who may see the operator's page, which holds no figure by itself; undefined: nobody. */
   readonly adminPage?: Guard;
+  /** undefined: there are no files here. */
+  readonly files?: FileRoutes | undefined;
   /** The app's pages and files; undefined: `/` belongs to somebody else. */
   readonly assets: Assets | undefined;
 };
@@ -72,22 +75,21 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   };
 
   return {
-    paths: [socketPath, ...Object.keys(routes)],
+    paths: [socketPath, ...Object.keys(routes), ...(options.files === undefined ? [] : [filesPath])],
     request(request, response) {
       const url = targetOf(request);
       if (url === undefined) {
         problem(response, 400, "invalid");
         return true;
       }
-      if (options.admin(request, response, url, clientAddress(request, trustedProxies))) return true;
+      const address = clientAddress(request, trustedProxies);
+      if (options.files?.(request, response, url, address) === true) return true;
+      if (options.admin(request, response, url, address)) return true;
       if (url.pathname === socketPath) {
         refuse(response, request.method === "GET" ? upgradeRequired : methodNotAllowed);
         return true;
       }
-      if (
-        url.pathname === "/metrics" &&
-        options.metrics?.may(request, clientAddress(request, trustedProxies)) === true
-      ) {
+      if (url.pathname === "/metrics" && options.metrics?.may(request, address) === true) {
         if (request.method === "GET" && !hasCredential(url)) sendMetrics(response, options.metrics);
         else refuse(response, methodNotAllowed);
         return true;
@@ -98,8 +100,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         return true;
       }
       const reads = request.method === "GET" || request.method === "HEAD";
-      if (url.pathname === "/admin" && options.adminPage?.(request, clientAddress(request, trustedProxies)) !== true)
-        return false;
+      if (url.pathname === "/admin" && options.adminPage?.(request, address) !== true) return false;
       if (route === undefined) return reads && (options.assets?.(request, response, url.pathname) ?? false);
       if (reads) route(response);
       else refuse(response, methodNotAllowed);

@@ -10,6 +10,7 @@ export const defaultPolicy = {
     newGuestsPerHour: 600,
     guestMessagesPerMinute: 600,
     guestTokensPerDay: 20_000_000,
+    guestUploadBytesPerDay: 2_147_483_648,
   },
   /** One guest, over all sockets. */
   guest: {

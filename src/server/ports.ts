@@ -6,10 +6,13 @@ import type { ErrorCode, Message, Part, Rejection, Snippet, Usage } from "../pro
 
 export type { Entry } from "../domain/log.ts";
 export type { Measure } from "../domain/measure.ts";
+export { BrokenFile } from "./file-ports.ts";
+export type { Files, FileRows, FileWriter, KeyedFile } from "./file-ports.ts";
 export type {
   CommandKey,
   ConversationRecord,
   Effect,
+  FileRecord,
   MessageRecord,
   Outcome,
   TurnRecord,

@@ -23,6 +23,8 @@ export type Doorman = {
     speaker: Speaker,
     token: string,
   ): Promise<{ speaker: Speaker; session: Omit<SessionAnswer, "token"> } | Rejection>;
+  /** Whose session or token this is. It begins no session. */
+  recognize(secret: string): Promise<User | Rejection>;
   /** True once the session of a token has ended: a socket asks after it has begun to listen for that (SE4). */
   hasEnded(token: string): Promise<boolean>;
   /** Notes that a speaker did something; written down now and then. */
@@ -159,6 +161,18 @@ export function createDoorman(options: DoormanOptions): Doorman {
     return isRejection(user) ? refused(user) : begin(user, about);
   };
 
+  const recognize = async (secret: string): Promise<User | Rejection> => {
+    const record = await look(secret);
+    if (record === "ended") return reject("unauthorized");
+    const claims = record === undefined ? await identity.verify(secret) : record;
+    if (isRejection(claims)) return claims;
+    const user = "issuer" in claims ? await users.resolve(claims) : await users.find(claims.user);
+    if (isRejection(user)) return user;
+    return isOver("issuer" in claims ? claims.authenticatedAt : signedInAt(claims), user)
+      ? reject("unauthorized")
+      : user;
+  };
+
   const letIn = (command: CommandOf<"auth">, visitor: Visitor): Promise<Admission> => {
     const about = describeVisitor(visitor, command.client);
     if (command.token !== undefined) return byToken(command, command.token, about);
@@ -181,6 +195,7 @@ export function createDoorman(options: DoormanOptions): Doorman {
       const expiresAt = stamp(sessionEnd(next.sessionCreatedAt, next.lastSeenAt, options));
       return { speaker: next, session: { id: speaker.session, resumed: true, expiresAt } };
     },
+    recognize: async (secret) => (await unlessFull(() => recognize(secret))) ?? unavailable(),
     hasEnded: async (token) => (await look(token)) === "ended",
     seen(speaker) {
       const now = clock.now();

@@ -342,7 +342,7 @@ describe("PE11 routes", () => {
   };
 
   test("PE11 every path of the server has its row", () => {
-    const entrance = { connect: never, enter: never, mayTry: never, failed: never };
+    const entrance = { connect: never, enter: never, recognize: never, mayTry: never, failed: never };
     const engine = { ready: () => true, sockets: () => 0, accept: never, entrance };
     const face = createHttpFace({
       engine,
@@ -352,9 +352,10 @@ describe("PE11 routes", () => {
       loopback: true,
       assets: undefined,
       admin: () => false,
+      files: () => false,
       trustedProxies: [],
     });
-    expect([...face.paths].sort()).toEqual(Object.keys(routes).sort());
+    expect([...face.paths].sort()).toEqual([...Object.keys(routes), "/api/v1/files"].sort());
   });
 
   test("PE11 G9 every route and method, by owner, by another, by nobody: the same answer; a credential in the URL is 400", async () => {
@@ -378,9 +379,63 @@ describe("PE11 routes", () => {
       const leaky = await statusOf("GET", `${path}?token=${talker.session}`, undefined);
       expect([path, leaky]).toEqual([path, path.endsWith("chatbot") ? 426 : 400]);
     }
-    for (const path of [`/c/${aim.conversation}`, `/api/v1/files/${aim.message}`, `/api/v1/conversations`, "/admin"]) {
+    for (const path of [`/c/${aim.conversation}`, `/api/v1/conversations`, "/admin"]) {
       expect([path, await statusOf("GET", path, talker.session)]).toEqual([path, 404]);
     }
+  });
+});
+
+describe("PE11 files", () => {
+  type Who = "owner" | "another" | "guest" | "expired" | "revoked" | "blocked" | "nobody" | "rubbish";
+  /** What is answered to whom: a file is sent, and one of the owner's is read. */
+  const rows: Readonly<Record<Who, Readonly<Record<"POST" | "GET" | "HEAD", number>>>> = {
+    owner: { POST: 201, GET: 200, HEAD: 200 },
+    another: { POST: 201, GET: 404, HEAD: 404 },
+    guest: { POST: 201, GET: 404, HEAD: 404 },
+    expired: { POST: 401, GET: 401, HEAD: 401 },
+    revoked: { POST: 401, GET: 401, HEAD: 401 },
+    blocked: { POST: 403, GET: 403, HEAD: 403 },
+    nobody: { POST: 401, GET: 401, HEAD: 401 },
+    rubbish: { POST: 401, GET: 401, HEAD: 401 },
+  };
+
+  test("PE11 G9 FL5 sending and reading, by everybody there is, with a session or a token; foreign and unknown read the same", async () => {
+    const ask = async (method: string, path: string, bearer: string | undefined): Promise<[number, string]> => {
+      const body = new FormData();
+      body.append("file", new Blob([mark]), "a.txt");
+      const answer = await fetch(`http://${served.address}/api/v1/files${path}`, {
+        method,
+        headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` },
+        ...(method === "POST" ? { body } : {}),
+      });
+      return [answer.status, await answer.text()];
+    };
+    const owner = await served.talk({ token: token("eve") });
+    const revoked = await served.talk({ token: token("eve") });
+    await revoked.ask({ type: "auth.logout" });
+    const blocked = (await served.talk({ token: token("oscar") })).session;
+    register.says.set("oscar", reject("blocked"));
+    const bearers: Record<Who, string | undefined> = {
+      owner: owner.session,
+      another: (await served.talk({ token: token("bob") })).session,
+      guest: (await served.talk()).session,
+      expired,
+      revoked: revoked.session,
+      blocked,
+      nobody: undefined,
+      rubbish: "rubbish",
+    };
+    const { id } = JSON.parse((await ask("POST", "", token("eve")))[1]) as { id: string };
+    for (const [who, row] of Object.entries(rows) as [Who, (typeof rows)[Who]][]) {
+      for (const [method, status] of Object.entries(row)) {
+        const [found, body] = await ask(method, method === "POST" ? "" : `/${id}`, bearers[who]);
+        expect([who, method, found]).toEqual([who, method, status]);
+        if (method !== "GET") continue;
+        expect(body.includes(mark)).toBe(who === "owner");
+        if (who !== "owner") expect(await ask(method, `/${"0".repeat(32)}`, bearers[who])).toEqual([found, body]);
+      }
+    }
+    register.says.delete("oscar");
   });
 });
 

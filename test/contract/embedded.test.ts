@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { openStore } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { fairUseContract } from "./fair-use-suite.ts";
+import { diskFiles } from "../../src/adapters/files/disk.ts";
+import { fileRowsContract, filesContract } from "./files-suite.ts";
 import { logContract } from "./log-suite.ts";
 import { adoptionContract, sessionsContract, usersContract } from "./people-suite.ts";
 import { testVault } from "../support/vault.ts";
@@ -25,3 +27,8 @@ usersContract("embedded", open);
 sessionsContract("embedded", open);
 adoptionContract("embedded", open);
 fairUseContract("embedded", open);
+fileRowsContract("embedded", open);
+filesContract("disk", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "throughline-"));
+  return { files: diskFiles(directory, "disk"), close: () => rm(directory, { recursive: true }) };
+});

@@ -85,6 +85,10 @@ const scenes = {
     const refused = new WebSocket(`ws://${address}/api/v1/async/chatbot`, { origin: "https://evil.example" });
     refused.on("error", () => undefined);
     await until(() => refused.readyState === WebSocket.CLOSED, "the refusal");
+    const file = new FormData();
+    file.append("file", new Blob(["some words"]), "a.txt");
+    const authorization = `Bearer ${talker.session}`;
+    await fetch(`http://${address}/api/v1/files`, { method: "POST", headers: { authorization }, body: file });
     const body = JSON.stringify({ address: "203.0.113.7" });
     const headers = { "Content-Type": "application/json" };
     await fetch(`http://${address}/api/v1/admin/blocks`, { method: "POST", headers, body });
@@ -192,6 +196,8 @@ const movers: Record<string, readonly [Scene, string]> = {
   model_tokens_total: ["talk", '{model="counting",direction="output"}'],
   model_retries_total: ["failing", '{model="broken",how="fallback"}'],
   model_circuit_open: ["failing", '{model="broken"}'],
+  uploads_total: ["talk", '{result="ok"}'],
+  upload_bytes_total: ["talk", ""],
   blocks_total: ["talk", '{by="operator"}'],
   violations_total: ["talk", '{what="malformedFrame"}'],
 };

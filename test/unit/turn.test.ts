@@ -262,14 +262,19 @@ describe("context", () => {
   test("PR08 what does not fit is left out from the oldest, always the same way, never the last", () => {
     const path = [say("user", "a".repeat(50)), say("assistant", "b".repeat(50)), say("user", "c".repeat(500))];
     const roles = (budget: number) =>
-      buildContext({ systemPrompt: "s", path, prefill: false, budget }).map((m) => m.text[0]);
+      buildContext({ systemPrompt: "s", path, prefill: false, budget }).map(({ content: [part] }) =>
+        part?.type === "text" ? part.text[0] : undefined,
+      );
     expect(roles(1000)).toEqual(["s", "a", "b", "c"]);
     expect(roles(560)).toEqual(["s", "b", "c"]);
     expect(roles(10)).toEqual(["s", "c"]);
   });
   test("B17 a partial reply is a prefill where the model can, else a request", () => {
     const options = { systemPrompt: "", path: [say("user", "q")], partial: say("assistant", "begun"), budget: 1000 };
-    expect(buildContext({ ...options, prefill: true }).at(-1)).toEqual({ role: "assistant", text: "begun" });
+    expect(buildContext({ ...options, prefill: true }).at(-1)).toEqual({
+      role: "assistant",
+      content: [{ type: "text", text: "begun" }],
+    });
     expect(buildContext({ ...options, prefill: false }).at(-1)?.role).toBe("user");
   });
 });

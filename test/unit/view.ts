@@ -1,5 +1,5 @@
 // A view over plain rows, for tests of decisions.
-import type { ConversationRecord, MessageRecord, TurnRecord, View } from "../../src/domain/records.ts";
+import type { ConversationRecord, FileRecord, MessageRecord, TurnRecord, View } from "../../src/domain/records.ts";
 import { defaultLimits } from "../../src/protocol/index.ts";
 import type { Context } from "../../src/domain/turn.ts";
 
@@ -74,12 +74,14 @@ export function viewOf(rows: {
   conversation?: ConversationRecord;
   messages?: readonly MessageRecord[];
   turns?: readonly TurnRecord[];
+  files?: readonly FileRecord[];
 }): View {
-  const { messages = [], turns = [] } = rows;
+  const { messages = [], turns = [], files = [] } = rows;
   return {
     conversation: rows.conversation,
     running: turns.filter((turn) => turn.status === "running"),
     message: (id) => messages.find((record) => record.message.id === id),
     turn: (id) => turns.find((turn) => turn.id === id),
+    file: (id) => files.find((file) => file.id === id),
   };
 }

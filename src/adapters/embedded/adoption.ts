@@ -1,6 +1,7 @@
 // Owns the one transaction in which what a guest has becomes somebody else's. Nothing of a conversation's content is opened or sealed.
 import type { SessionRecord, Sessions } from "../../server/ports.ts";
 import type { Database } from "./database.ts";
+import { moveFiles } from "./files.ts";
 import type { Hot } from "./hot.ts";
 import { integer, text } from "./rows.ts";
 
@@ -32,6 +33,7 @@ export function createAdopt(db: Database, hot: Hot, insert: (session: SessionRec
         moveAll.run(user, guest);
         for (const row of rows) moveHot(integer(row, "cid"), user);
       }
+      moveFiles(db, guest, user);
       end.run(at, guest);
       if (session !== undefined) insert(session);
       return rows.map((row) => text(row, "id"));

@@ -16,6 +16,7 @@ import type {
 import { answerContext, keyOf, turnColumns, turnValues, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
 import type { Erasure } from "./erasure.ts";
+import { attachFiles } from "./files.ts";
 import { asStoreFailure } from "./failures.ts";
 import type { Hot } from "./hot.ts";
 import { storeCid, type Keys } from "./keys.ts";
@@ -127,6 +128,7 @@ export function createCommit(
       sql.saveMessage.run(cid, message.id, message.metadata.parent, openSince ?? null, body);
     }
     for (const turn of effect.turns ?? []) sql.saveTurn.run(...turnValues(cid, turn, row.head));
+    attachFiles(db, cid, effect.files ?? []);
     hot.save(cid, row, effect.turns ?? []);
   };
 

@@ -2,6 +2,7 @@
 import type { Clock, ConversationRecord } from "../../server/ports.ts";
 import { answerContext, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
+import { dropFiles } from "./files.ts";
 import type { Hot } from "./hot.ts";
 import type { Keys } from "./keys.ts";
 import { bytes, integer, text } from "./rows.ts";
@@ -41,6 +42,7 @@ export function createErasure(
     if (own !== undefined) hot.drop(own);
     tail.erase(cid);
     for (const erase of [sql.entries, sql.messages, sql.turns]) erase.run(cid);
+    dropFiles(db, { cid });
     sweepSoon();
   };
 
@@ -88,6 +90,7 @@ export function createErasure(
       }
       db.write(() => {
         for (const erase of [sql.ofUser, sql.sessions, sql.user]) erase.run(id);
+        dropFiles(db, { user: id });
       });
       db.checkpoint();
       return ids;

@@ -1,6 +1,7 @@
 // Owns the tables of the embedded store and the way from each version to the next; must not hold a query.
 import type { DatabaseSync } from "node:sqlite";
 import { fairUseTables } from "./blocks.ts";
+import { fileTables } from "./files.ts";
 
 /** Marks a SQLite file as one of ours: "TLin" in ASCII. Source: sqlite.org, PRAGMA application_id. */
 export const applicationId = 0x544c696e;
@@ -136,6 +137,7 @@ export const migrations: readonly (readonly string[])[] = [
     `ALTER TABLE store ADD COLUMN swept INTEGER NOT NULL DEFAULT 0`,
   ],
   fairUseTables,
+  fileTables,
 ];
 
 /**

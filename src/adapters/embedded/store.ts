@@ -1,13 +1,14 @@
 // Owns the embedded store as a whole: one SQLite file and what is built on it. The only file that others import to open it.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Blocks, Clock, Log, Sessions, Spending, StoreFailure, Users } from "../../server/ports.ts";
+import type { Blocks, Clock, FileRows, Log, Sessions, Spending, StoreFailure, Users } from "../../server/ports.ts";
 import { createBlocks, createSpending } from "./blocks.ts";
 import { BrokenSeal } from "./cipher.ts";
 import { Codec } from "./codec.ts";
 import { createCommit } from "./commit.ts";
 import { Database } from "./database.ts";
 import { createErasure } from "./erasure.ts";
+import { createFileRows } from "./files.ts";
 import { openFile, type FileOptions } from "./file.ts";
 import { Hot } from "./hot.ts";
 import { openIncarnation } from "./incarnation.ts";
@@ -29,6 +30,7 @@ export type Store = {
   readonly users: Users;
   readonly blocks: Blocks;
   readonly spending: Spending;
+  readonly fileRows: FileRows;
   readonly rotation: Rotation;
   /** Erases a person with everything, keys first; gives the ids of the conversations. To be called again after a crash. */
   eraseUser(id: string): Promise<readonly string[]>;
@@ -105,6 +107,7 @@ export function openStore(options: StoreOptions): Store {
       rotation,
       blocks: createBlocks(db, codec),
       spending: createSpending(db),
+      fileRows: createFileRows(db, codec),
       eraseUser,
       close,
     };

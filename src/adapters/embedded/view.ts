@@ -1,7 +1,8 @@
 // Owns what a decision sees of the store: read when asked, inside the running transaction. Must not write.
-import type { ConversationRecord, MessageRecord, TurnRecord, View, Work } from "../../server/ports.ts";
+import type { ConversationRecord, FileRecord, MessageRecord, TurnRecord, View, Work } from "../../server/ports.ts";
 import { turnOf, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
+import { readFile } from "./files.ts";
 import { runningIn, type Hot, type HotConversation } from "./hot.ts";
 import { integer } from "./rows.ts";
 
@@ -59,5 +60,9 @@ export class LazyView implements View {
     if (turns?.includes(id) === true) return turn;
     const last = messages?.includes(turn.message) === true && this.message(turn.message)?.message.metadata.turn === id;
     return last ? turn : undefined;
+  }
+
+  file(id: string): FileRecord | undefined {
+    return this.#work.needs?.files?.includes(id) === true ? readFile(this.#db, this.#codec, id) : undefined;
   }
 }

@@ -21,7 +21,7 @@ function perform(disk: MemoryDisk, work: Work, clock: Clock): Outcome {
   }
   let effect: Effect;
   try {
-    const decided = work.decide(viewOf(shelf, work));
+    const decided = work.decide(viewOf(disk, shelf, work));
     if (isRejection(decided)) return { ok: false, rejection: decided };
     effect = frozenCopy(decided);
     if (effect.conversation === undefined && shelf === undefined && changesRows(effect)) {
@@ -58,12 +58,17 @@ function apply(
     shelf.entries = [];
     shelf.messages.clear();
     shelf.turns.clear();
+    for (const [id, file] of disk.files) if (file?.conversation === record.id) disk.files.set(id, undefined);
   }
   shelf.record = record;
   shelf.entries.push(...entries);
   replace(shelf, effect.replace ?? []);
   for (const message of effect.messages ?? []) shelf.messages.set(message.message.id, message);
   for (const turn of effect.turns ?? []) shelf.turns.set(turn.id, turn);
+  for (const id of effect.files ?? []) {
+    const file = disk.files.get(id);
+    if (file !== undefined) disk.files.set(id, Object.freeze({ ...file, conversation: record.id }));
+  }
   disk.shelves.set(work.conversation, shelf);
   return { entries, conversation: record };
 }
@@ -85,8 +90,8 @@ export function runningOf(shelf: Shelf | undefined): TurnRecord[] {
 }
 
 /** Shows only what the work's `needs` named: so it is on every adapter. */
-function viewOf(shelf: Shelf | undefined, work: Work): View {
-  const { messages = [], turns = [] } = work.needs ?? {};
+function viewOf(disk: MemoryDisk, shelf: Shelf | undefined, work: Work): View {
+  const { messages = [], turns = [], files = [] } = work.needs ?? {};
   const message: View["message"] = (id) =>
     messages.includes(id) || id === shelf?.record.newest ? shelf?.messages.get(id) : undefined;
   return {
@@ -98,6 +103,12 @@ function viewOf(shelf: Shelf | undefined, work: Work): View {
       if (turn === undefined || turn.status === "running" || turns.includes(id)) return turn;
       const last = messages.includes(turn.message) && message(turn.message)?.message.metadata.turn === id;
       return last ? turn : undefined;
+    },
+    file(id) {
+      const file = files.includes(id) ? disk.files.get(id) : undefined;
+      if (file === undefined) return undefined;
+      const { key: _, ...record } = file;
+      return record;
     },
   };
 }

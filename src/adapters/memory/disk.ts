@@ -1,5 +1,13 @@
 // Owns what of the memory store outlives a process: plain tables of frozen rows. Must not decide anything.
-import type { ConversationRecord, Entry, MessageRecord, SessionRecord, TurnRecord, User } from "../../server/ports.ts";
+import type {
+  ConversationRecord,
+  Entry,
+  KeyedFile,
+  MessageRecord,
+  SessionRecord,
+  TurnRecord,
+  User,
+} from "../../server/ports.ts";
 
 type Answer = { readonly hash: string; readonly at: number; readonly answer: Readonly<Record<string, unknown>> };
 
@@ -19,6 +27,8 @@ export type MemoryDisk = {
   readonly answers: Map<string, Answer>;
   readonly users: Map<string, { readonly user: User; readonly who: string | undefined; readonly createdAt: number }>;
   readonly sessions: Map<string, SessionRecord>;
+  /** undefined: dropped, and its bytes may still be there. */
+  readonly files: Map<string, KeyedFile | undefined>;
 };
 
 export function memoryDisk(epoch = "epoch-1"): MemoryDisk {
@@ -29,6 +39,7 @@ export function memoryDisk(epoch = "epoch-1"): MemoryDisk {
     answers: new Map(),
     users: new Map(),
     sessions: new Map(),
+    files: new Map(),
   };
 }
 
@@ -45,6 +56,7 @@ export function copyDisk(disk: MemoryDisk, epoch = disk.epoch): MemoryDisk {
     answers: new Map(disk.answers),
     users: new Map(disk.users),
     sessions: new Map(disk.sessions),
+    files: new Map(disk.files),
   };
 }
 

@@ -73,6 +73,9 @@ export function createSessions(disk: MemoryDisk, process: MemoryProcess): Sessio
           shelf.record = Object.freeze({ ...shelf.record, user });
           for (const [id, turn] of shelf.turns) shelf.turns.set(id, Object.freeze({ ...turn, user }));
         }
+        for (const [id, file] of disk.files) {
+          if (file?.user === guest) disk.files.set(id, Object.freeze({ ...file, user }));
+        }
         end(guest, undefined, at);
         if (session !== undefined) save(session);
         return moved.map(({ record }) => record.id);

@@ -1,7 +1,8 @@
 // Owns the store in memory, for simulated worlds: a disk that outlives its processes. Must not be used in production.
-import type { Clock, Log, Sessions, TurnRecord, Users } from "../../server/ports.ts";
+import type { Clock, FileRows, Log, Sessions, TurnRecord, Users } from "../../server/ports.ts";
 import { commitTo } from "./commit.ts";
 import type { MemoryDisk, Shelf } from "./disk.ts";
+import { createFileRows } from "./files.ts";
 import { createSessions, createUsers } from "./people.ts";
 import { memoryProcess, type Faults, type MemoryProcess } from "./process.ts";
 import { createReads } from "./reads.ts";
@@ -13,6 +14,7 @@ export type MemoryStore = {
   readonly log: Log;
   readonly sessions: Sessions;
   readonly users: Users;
+  readonly fileRows: FileRows;
   close(): Promise<void>;
   /** As kill -9: from now on nothing is written and no call is ever answered. The disk stays. */
   crash(): void;
@@ -27,6 +29,7 @@ export function openMemoryStore(disk: MemoryDisk, options: { clock: Clock; fault
     log: createLog(disk, process, clock, close),
     sessions: createSessions(disk, process),
     users: createUsers(disk, process, clock),
+    fileRows: createFileRows(disk, process),
     close,
     crash: () => process.crash(),
   };

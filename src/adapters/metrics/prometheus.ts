@@ -75,6 +75,8 @@ function createMetrics(registry: Registry) {
     tokens: counter("model_tokens_total", "Tokens as the models' servers count them.", "model", "direction"),
     again: counter("model_retries_total", "Failed calls after which there was another.", "model", "how"),
     circuit: gauge("model_circuit_open", "1 while a model is left alone, as of its latest call.", "model"),
+    uploads: counter("uploads_total", "Files that were sent, by result.", "result"),
+    uploadBytes: counter("upload_bytes_total", "Bytes of files that were kept."),
     blocks: counter("blocks_total", "Blocks of addresses made, by whom.", "by"),
     violations: counter("violations_total", "Violations seen at addresses.", "what"),
   };
@@ -136,6 +138,9 @@ function count(metrics: ReturnType<typeof createMetrics>, measure: Measure): voi
       return metrics.again.inc({ model: measure.model, how: measure.how });
     case "circuit":
       return metrics.circuit.set({ model: measure.model }, measure.open ? 1 : 0);
+    case "upload":
+      metrics.uploadBytes.inc(measure.bytes);
+      return metrics.uploads.inc({ result: measure.result });
     case "block":
       return metrics.blocks.inc({ by: measure.by });
     case "violation":

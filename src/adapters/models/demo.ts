@@ -35,7 +35,7 @@ export function demoModel({ clock, prefill = true }: { readonly clock: Clock; re
       throw new ModelFailure("model_unavailable", { retryable: false, detail: "the demo was asked to fail" });
     yield [{ type: "usage", usage: { inputTokens: tokens(prompt), outputTokens: tokens(rest) } }];
   }
-  return { name: "demo", capabilities: { prefill, images: false }, stream };
+  return { name: "demo", capabilities: { prefill, images: true }, stream };
 }
 
 /** The text of the last message of a role. */
