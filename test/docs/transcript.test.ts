@@ -167,7 +167,7 @@ afterEach(async () => {
   stage = new Stage();
 });
 
-test("DO8 J1 the transcript of the protocol's page, played against a server, is what the server does", async () => {
+test("DO10 J1 the transcript of the protocol's page, played against a server, is what the server does", async () => {
   expect(lines.length).toBeGreaterThan(30);
   expect(await play(stage, lines)).toBe(lines.length);
 });
@@ -179,7 +179,7 @@ test.each([
   ["an id", /"turn":"[^"]+","status":"stopped"/, '"turn":"0199f0a2-7d55-7000-8000-0000000000a1","status":"stopped"'],
   ["a field too many", /"status":"completed",/, '"status":"completed","extra":1,'],
   ["a field too few", /"heartbeatMs":25000,/, ""],
-])("DO8 a page that says %s that is not so is found out", async (_what, from, to) => {
+])("DO10 a page that says %s that is not so is found out", async (_what, from, to) => {
   const wrong = lines.map((line) => (line.startsWith("< ") ? line.replace(from, to) : line));
   expect(wrong).not.toEqual(lines);
   await expect(play(stage, wrong)).rejects.toThrow("but it is:");
