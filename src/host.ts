@@ -12,8 +12,6 @@ import { openStore } from "./adapters/embedded/store.ts";
 import { textOfPdf } from "./adapters/pdf/text.ts";
 import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
-import { blockRoutes } from "./server/admin-blocks.ts";
-import { keyRoutes } from "./server/admin-keys.ts";
 import { createAdminDoor, createGuard } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAttachmentReader } from "./server/attachments.ts";
@@ -23,6 +21,7 @@ import { createEngine, defaultEngineSettings, type EngineSettings } from "./serv
 import { createFigures } from "./server/figures.ts";
 import { createFileRoutes } from "./server/file-routes.ts";
 import { createHttpFace } from "./server/http.ts";
+import { operatorRoutes } from "./server/operator-routes.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 import { createShelf } from "./server/shelf.ts";
@@ -173,7 +172,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
     admin: createAdminDoor({
-      routes: { ...blockRoutes(engine.blocks), ...keyRoutes(rotateKey), ...figureRoutes },
+      routes: operatorRoutes({ blocks: engine.blocks, rotateKey, figures: figureRoutes }),
       token: options.adminToken,
       entrance: engine.entrance,
       journal,
