@@ -96,6 +96,7 @@ export type Engine = {
   accept(wire: Wire, visitor?: Visitor): WireEvents;
   readonly entrance: Entrance;
   readonly blocks: BlockList;
+  readonly allowance: Pick<Allowance, "drop">;
   readonly sockets: () => number;
   /** Ready for new work: started and not leaving. */
   readonly ready: () => boolean;
@@ -232,6 +233,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     },
     entrance,
     blocks,
+    allowance,
     accept(wire, visitor = {}) {
       const entry = entrance.enter(visitor);
       const socket = createSocket(socketOptions, wire, entry, (code) => {

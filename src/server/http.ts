@@ -6,6 +6,7 @@ import { closeCodes, filesPath, reject, type ErrorCode, type Limits } from "../p
 import { clientAddress, type Range } from "./addresses.ts";
 import type { AdminDoor, Guard } from "./admin.ts";
 import type { Assets } from "./assets.ts";
+import { accountPath } from "./data-routes.ts";
 import type { Engine } from "./engine.ts";
 import type { FileRoutes } from "./file-routes.ts";
 import {
@@ -37,6 +38,8 @@ export type HttpOptions = GateOptions & {
   readonly adminPage?: Guard;
   /** undefined: there are no files here. */
   readonly files?: FileRoutes | undefined;
+  /** What is somebody's own: export, import, the end of the account. */
+  readonly data?: FileRoutes | undefined;
   /** The app's pages and files; undefined: `/` belongs to somebody else. */
   readonly assets: Assets | undefined;
 };
@@ -75,7 +78,12 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   };
 
   return {
-    paths: [socketPath, ...Object.keys(routes), ...(options.files === undefined ? [] : [filesPath])],
+    paths: [
+      socketPath,
+      ...Object.keys(routes),
+      ...(options.files === undefined ? [] : [filesPath]),
+      ...(options.data === undefined ? [] : [accountPath]),
+    ],
     request(request, response) {
       const url = targetOf(request);
       if (url === undefined) {
@@ -84,6 +92,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
       }
       const address = clientAddress(request, trustedProxies);
       if (options.files?.(request, response, url, address) === true) return true;
+      if (options.data?.(request, response, url, address) === true) return true;
       if (options.admin(request, response, url, address)) return true;
       if (url.pathname === socketPath) {
         refuse(response, request.method === "GET" ? upgradeRequired : methodNotAllowed);

@@ -353,9 +353,10 @@ describe("PE11 routes", () => {
       assets: undefined,
       admin: () => false,
       files: () => false,
+      data: () => false,
       trustedProxies: [],
     });
-    expect([...face.paths].sort()).toEqual([...Object.keys(routes), "/api/v1/files"].sort());
+    expect([...face.paths].sort()).toEqual([...Object.keys(routes), "/api/v1/files", "/api/v1/account"].sort());
   });
 
   test("PE11 G9 every route and method, by owner, by another, by nobody: the same answer; a credential in the URL is 400", async () => {
@@ -434,6 +435,61 @@ describe("PE11 files", () => {
         expect(body.includes(mark)).toBe(who === "owner");
         if (who !== "owner") expect(await ask(method, `/${"0".repeat(32)}`, bearers[who])).toEqual([found, body]);
       }
+    }
+    register.says.delete("oscar");
+  });
+});
+
+describe("PE11 what is somebody's own", () => {
+  type Who = "owner" | "another" | "guest" | "expired" | "revoked" | "blocked" | "nobody" | "rubbish";
+  /** What is answered to whom: the owner's conversation, one's own archive, the end of one's account without the word. */
+  const rows: Readonly<Record<Who, readonly [conversation: number, archive: number, end: number]>> = {
+    owner: [200, 200, 400],
+    another: [404, 200, 400],
+    guest: [404, 200, 400],
+    expired: [401, 401, 401],
+    revoked: [401, 401, 401],
+    blocked: [403, 403, 403],
+    nobody: [401, 401, 401],
+    rubbish: [401, 401, 401],
+  };
+
+  test("PE11 G9 AZ14 an export by everybody there is, with a session or a token; foreign and unknown read the same", async () => {
+    const ask = async (method: string, path: string, bearer: string | undefined): Promise<[number, string]> => {
+      const headers: Record<string, string> = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
+      const answer = await fetch(`http://${served.address}/api/v1${path}`, { method, headers });
+      return [answer.status, await answer.text()];
+    };
+    const { talker, aim } = await furnish("zoe");
+    const revoked = await served.talk({ token: token("zoe") });
+    await revoked.ask({ type: "auth.logout" });
+    const blocked = (await served.talk({ token: token("oscar") })).session;
+    register.says.set("oscar", reject("blocked"));
+    const bearers: Record<Who, string | undefined> = {
+      owner: talker.session,
+      another: token("stan"),
+      guest: (await served.talk()).session,
+      expired,
+      revoked: revoked.session,
+      blocked,
+      nobody: undefined,
+      rubbish: "rubbish",
+    };
+    for (const [who, row] of Object.entries(rows) as [Who, (typeof rows)[Who]][]) {
+      const one = await ask("GET", `/conversations/${aim.conversation}/export`, bearers[who]);
+      const archive = await ask("GET", "/account/export", bearers[who]);
+      const end = await ask("DELETE", "/account", bearers[who]);
+      expect([who, one[0], archive[0], end[0]]).toEqual([who, ...row]);
+      for (const [, body] of [one, archive]) expect([who, body.includes(mark)]).toEqual([who, who === "owner"]);
+      if (who !== "owner") expect(await ask("GET", `/conversations/${uuid()}/export`, bearers[who])).toEqual(one);
+    }
+    for (const [method, path] of [
+      ["POST", "/account"],
+      ["GET", "/account"],
+      ["DELETE", "/account/export"],
+      ["POST", `/conversations/${aim.conversation}/export`],
+    ] as const) {
+      expect([method, path, (await ask(method, path, talker.session))[0]]).toEqual([method, path, 405]);
     }
     register.says.delete("oscar");
   });
