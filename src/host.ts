@@ -29,6 +29,7 @@ import { createHttpFace } from "./server/http.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 import { createShelf } from "./server/shelf.ts";
+import { createImporter } from "./server/import.ts";
 import { createUploadQuota } from "./server/upload-quota.ts";
 
 export { reject as rejection } from "./protocol/index.ts";
@@ -207,6 +208,16 @@ export async function createHost(options: HostOptions): Promise<Host> {
       ...door,
       erasure,
       policy: settings.policy,
+      quota,
+      limits: settings.limits,
+      accepting: engine.ready,
+      importer: createImporter({
+        log: store.log,
+        committer: engine.committer,
+        clock,
+        limits: settings.limits,
+        replyLength: settings.policy.reply.characters,
+      }),
       exporter: createExporter({ ...store, users, shelf, clock }),
     }),
     assets: options.app === undefined ? undefined : assetsOf(options.app),

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { isRejection } from "../domain/records.ts";
-import { reject, type Rejection } from "../protocol/index.ts";
+import { reject, type Limits, type Rejection } from "../protocol/index.ts";
 import type { Entrance } from "./entrance.ts";
 import type { Erasure } from "./erasure.ts";
 import type { Exporter, Given } from "./export.ts";
@@ -10,23 +10,34 @@ import { allowOrigin, type FileRoutes } from "./file-routes.ts";
 import { disposition } from "./file-names.ts";
 import { hasCredential, originAllowed, type GateOptions } from "./gate.ts";
 import { errorName } from "./journal.ts";
+import { countedBody } from "./import-body.ts";
+import type { Importer } from "./import.ts";
 import { readJson } from "./json-body.ts";
 import { createPace } from "./pace.ts";
 import { isGuest, type Policy } from "./policy.ts";
 import { StoreFailure, type Clock, type Journal } from "./ports.ts";
 import { sendProblem, statusOf } from "./problem.ts";
+import type { UploadQuota } from "./upload-quota.ts";
 
 export const accountPath = "/api/v1/account";
 const archivePath = `${accountPath}/export`;
+/** Its body may be large, and come slowly. */
+export const importPath = `${accountPath}/import`;
 const conversationPath = /^\/api\/v1\/conversations\/([^/]{1,64})\/export$/;
 
 export type DataRouteOptions = GateOptions & {
   readonly exporter: Exporter;
   readonly erasure: Pick<Erasure, "erase">;
   readonly entrance: Pick<Entrance, "recognize">;
+  readonly importer: Importer;
+  /** What is imported counts as what is sent in files. */
+  readonly quota: Pick<UploadQuota, "begin">;
+  readonly limits: Limits;
   readonly policy: Policy;
   readonly clock: Clock;
   readonly journal: Journal;
+  /** False while this process leaves. */
+  readonly accepting: () => boolean;
 };
 
 type Call = {
@@ -34,6 +45,8 @@ type Call = {
   readonly response: ServerResponse;
   readonly url: URL;
   readonly user: string;
+  /** That of the address. */
+  readonly key: string;
   /** Aborted where the person goes, or the account ends. */
   readonly signal: AbortSignal;
 };
@@ -97,6 +110,37 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
     return send(call, given);
   };
 
+  const take: Act = async ({ request, response, user, key, signal }) => {
+    if (!options.accepting()) return reject("unavailable", { retryAfterMs: 1000 });
+    const { "content-type": type = "", "content-encoding": encoding = "identity" } = request.headers;
+    if (!/^application\/json\b/i.test(type) || encoding !== "identity") {
+      return reject("unsupported_media", { detail: "Send conversations.json as application/json, not compressed." });
+    }
+    const { fileBytes } = options.limits;
+    const announced = Number(request.headers["content-length"] ?? 0);
+    if (announced > fileBytes) return reject("too_large", tooLarge(fileBytes));
+    const grant = options.quota.begin({ user, key, bytes: announced });
+    if (isRejection(grant)) return grant;
+    const body = countedBody(request, clock, (bytes) =>
+      bytes > fileBytes ? reject("too_large", tooLarge(fileBytes)) : grant.reach(bytes),
+    );
+    try {
+      const { tally, wrong } = await options.importer(user, body.chunks, signal);
+      const { problems, ...counts } = tally;
+      journal.info("import", counts);
+      const refused = body.refused() ?? wrong;
+      if (refused !== undefined) {
+        const kept = tally.imported === 0 ? "" : ` ${tally.imported} conversations before it are imported.`;
+        return { ...refused, message: refused.message + kept };
+      }
+      response.writeHead(200, { "Content-Type": "application/json", "Cache-Control": "no-store" });
+      response.end(JSON.stringify({ ...counts, problems }));
+      return undefined;
+    } finally {
+      grant.settle(body.bytes());
+    }
+  };
+
   const conversation =
     (id: string): Act =>
     async (call) => {
@@ -126,11 +170,16 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
   const actsOf = (path: string): Readonly<Record<string, Act>> | undefined => {
     if (path === accountPath) return { DELETE: end };
     if (path === archivePath) return { GET: alone(archive) };
+    if (path === importPath) return { POST: alone(take) };
     const id = conversationPath.exec(path)?.[1];
     return id === undefined ? undefined : { GET: conversation(id) };
   };
 
-  const perform = async (act: Act, call: Omit<Call, "user" | "signal">, address: string | undefined): Promise<void> => {
+  const perform = async (
+    act: Act,
+    call: Pick<Call, "request" | "response" | "url">,
+    address: string | undefined,
+  ): Promise<void> => {
     const { request, response } = call;
     const secret = /^Bearer (\S{1,12000})$/i.exec(request.headers.authorization ?? "")?.[1];
     const person = await entrance.recognize({ address, agent: request.headers["user-agent"] }, secret);
@@ -139,7 +188,7 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
     response.once("close", () => abort.abort());
     // A body that nobody reads would never end.
     if (request.method === "GET") request.resume();
-    const rejection = await act({ ...call, user: person.user, signal: abort.signal });
+    const rejection = await act({ ...call, ...person, signal: abort.signal });
     if (rejection !== undefined) refuse(request, response, rejection);
   };
 
@@ -176,3 +225,5 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
     return true;
   };
 }
+
+const tooLarge = (bytes: number): { detail: string } => ({ detail: `At most ${bytes} bytes can be imported at once.` });

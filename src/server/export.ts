@@ -27,7 +27,7 @@ export type ExportOptions = {
 };
 
 /** What our own JSON says of itself. */
-const exportFormat = "throughline.conversation";
+export const exportFormat = "throughline.conversation";
 const exportVersion = 1;
 /** Messages that are read at once: a page of the longest replies is a few megabytes. */
 const pageMessages = 10;

@@ -442,22 +442,24 @@ describe("PE11 files", () => {
 
 describe("PE11 what is somebody's own", () => {
   type Who = "owner" | "another" | "guest" | "expired" | "revoked" | "blocked" | "nobody" | "rubbish";
-  /** What is answered to whom: the owner's conversation, one's own archive, the end of one's account without the word. */
-  const rows: Readonly<Record<Who, readonly [conversation: number, archive: number, end: number]>> = {
-    owner: [200, 200, 400],
-    another: [404, 200, 400],
-    guest: [404, 200, 400],
-    expired: [401, 401, 401],
-    revoked: [401, 401, 401],
-    blocked: [403, 403, 403],
-    nobody: [401, 401, 401],
-    rubbish: [401, 401, 401],
+  /** What is answered to whom: the owner's conversation, one's own archive, an import, the end of one's account without the word. */
+  const rows: Readonly<Record<Who, readonly [conversation: number, archive: number, take: number, end: number]>> = {
+    owner: [200, 200, 200, 400],
+    another: [404, 200, 200, 400],
+    guest: [404, 200, 200, 400],
+    expired: [401, 401, 401, 401],
+    revoked: [401, 401, 401, 401],
+    blocked: [403, 403, 403, 403],
+    nobody: [401, 401, 401, 401],
+    rubbish: [401, 401, 401, 401],
   };
 
   test("PE11 G9 AZ14 an export by everybody there is, with a session or a token; foreign and unknown read the same", async () => {
     const ask = async (method: string, path: string, bearer: string | undefined): Promise<[number, string]> => {
       const headers: Record<string, string> = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
-      const answer = await fetch(`http://${served.address}/api/v1${path}`, { method, headers });
+      const body = path === "/account/import" ? { body: "[]" } : {};
+      if ("body" in body) headers["content-type"] = "application/json";
+      const answer = await fetch(`http://${served.address}/api/v1${path}`, { method, headers, ...body });
       return [answer.status, await answer.text()];
     };
     const { talker, aim } = await furnish("zoe");
@@ -478,8 +480,9 @@ describe("PE11 what is somebody's own", () => {
     for (const [who, row] of Object.entries(rows) as [Who, (typeof rows)[Who]][]) {
       const one = await ask("GET", `/conversations/${aim.conversation}/export`, bearers[who]);
       const archive = await ask("GET", "/account/export", bearers[who]);
+      const take = await ask("POST", "/account/import", bearers[who]);
       const end = await ask("DELETE", "/account", bearers[who]);
-      expect([who, one[0], archive[0], end[0]]).toEqual([who, ...row]);
+      expect([who, one[0], archive[0], take[0], end[0]]).toEqual([who, ...row]);
       for (const [, body] of [one, archive]) expect([who, body.includes(mark)]).toEqual([who, who === "owner"]);
       if (who !== "owner") expect(await ask("GET", `/conversations/${uuid()}/export`, bearers[who])).toEqual(one);
     }
@@ -487,6 +490,7 @@ describe("PE11 what is somebody's own", () => {
       ["POST", "/account"],
       ["GET", "/account"],
       ["DELETE", "/account/export"],
+      ["GET", "/account/import"],
       ["POST", `/conversations/${aim.conversation}/export`],
     ] as const) {
       expect([method, path, (await ask(method, path, talker.session))[0]]).toEqual([method, path, 405]);
