@@ -14,11 +14,12 @@ import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
 import { blockRoutes } from "./server/admin-blocks.ts";
 import { keyRoutes } from "./server/admin-keys.ts";
-import { createAdminDoor, createGuard } from "./server/admin.ts";
+import { createAdminDoor, createGuard, operatorRoute } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAttachmentReader } from "./server/attachments.ts";
 import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
 import { systemClock } from "./server/clock.ts";
+import { createDocuments } from "./server/documents.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
 import { createFigures } from "./server/figures.ts";
 import { createDataRoutes } from "./server/data-routes.ts";
@@ -88,6 +89,8 @@ export type Host = {
   /** Answers a request for a path of ours. false: it is not ours (call `next()`). */
   request(request: IncomingMessage, response: ServerResponse): boolean;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Its own routes, pages apart: `GET /healthz`, `GET /api/v1/files/{id}`. */
+  readonly routes: readonly string[];
   readonly ready: () => boolean;
   /** Makes a new master key and puts everything under it, while all goes on. `conflict` where the key is not ours to make. */
   rotateKey(): Promise<Rotated>;
@@ -184,6 +187,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const facts = { model: options.model.name, version: settings.version, guests: settings.guests, signIn };
   const assetsOf = (folder: string): Assets =>
     createAssets({ files: readAssets(folder), facts, frameAncestors: allowedOrigins });
+  const operatorRoutes = { ...blockRoutes(engine.blocks), ...keyRoutes(rotateKey), ...figureRoutes };
   const face = createHttpFace({
     engine,
     limits: settings.limits,
@@ -191,7 +195,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
     admin: createAdminDoor({
-      routes: { ...blockRoutes(engine.blocks), ...keyRoutes(rotateKey), ...figureRoutes },
+      routes: operatorRoutes,
       token: options.adminToken,
       entrance: engine.entrance,
       journal,
@@ -203,6 +207,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       options.adminToken === undefined ? createGuard({ token: undefined, entrance: engine.entrance }) : () => true,
     allowedOrigins,
     loopback,
+    documents: createDocuments(settings.version),
     files: createFileRoutes({ ...door, shelf, meter, accepting: engine.ready }),
     data: createDataRoutes({
       ...door,
@@ -237,6 +242,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     request: face.request,
     upgrade: face.upgrade,
+    routes: [...face.routes, ...Object.keys(operatorRoutes).map(operatorRoute)],
     ready: engine.ready,
     rotateKey,
     eraseUser: (user) => erasure.erase(user),

@@ -11,7 +11,7 @@ import { runCommand } from "./cli/command.ts";
 import { createHost, type PageSignIn } from "./host.ts";
 import { filesPath } from "./protocol/index.ts";
 import { systemClock } from "./server/clock.ts";
-import { importPath } from "./server/data-routes.ts";
+import { importPath } from "./server/data-paths.ts";
 import { defaultEngineSettings } from "./server/engine.ts";
 import { problem } from "./server/http.ts";
 import { defaultPolicy, readPolicy, type Policy } from "./server/policy.ts";

@@ -17,7 +17,7 @@ export type ImportedConversation = {
 };
 
 /** What became of it: made now; there already; made once, and deleted since: another id is free. */
-export type Placed = "made" | "there" | "deleted";
+type Placed = "made" | "there" | "deleted";
 
 /** Puts it under `id`, which is made from who it is and whose. Answers `{placed}`. */
 export function placeImported(imported: ImportedConversation, place: { id: string; user: string }): Work {

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { isRejection } from "../domain/records.ts";
 import { reject, type Limits, type Rejection } from "../protocol/index.ts";
+import { accountPath, archivePath, exportedIdOf, importPath } from "./data-paths.ts";
 import type { Entrance } from "./entrance.ts";
 import type { Erasure } from "./erasure.ts";
 import type { Exporter, Given } from "./export.ts";
@@ -18,12 +19,6 @@ import { isGuest, type Policy } from "./policy.ts";
 import { StoreFailure, type Clock, type Journal } from "./ports.ts";
 import { sendProblem, statusOf } from "./problem.ts";
 import type { UploadQuota } from "./upload-quota.ts";
-
-export const accountPath = "/api/v1/account";
-const archivePath = `${accountPath}/export`;
-/** Its body may be large, and come slowly. */
-export const importPath = `${accountPath}/import`;
-const conversationPath = /^\/api\/v1\/conversations\/([^/]{1,64})\/export$/;
 
 export type DataRouteOptions = GateOptions & {
   readonly exporter: Exporter;
@@ -171,7 +166,7 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
     if (path === accountPath) return { DELETE: end };
     if (path === archivePath) return { GET: alone(archive) };
     if (path === importPath) return { POST: alone(take) };
-    const id = conversationPath.exec(path)?.[1];
+    const id = exportedIdOf(path);
     return id === undefined ? undefined : { GET: conversation(id) };
   };
 

@@ -2,11 +2,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { closeCodes, filesPath, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
+import { closeCodes, filesPath, fileUrl, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
 import { clientAddress, type Range } from "./addresses.ts";
 import type { AdminDoor, Guard } from "./admin.ts";
 import type { Assets } from "./assets.ts";
-import { accountPath } from "./data-routes.ts";
+import { accountPath, dataRoutes } from "./data-paths.ts";
 import type { Engine } from "./engine.ts";
 import type { FileRoutes } from "./file-routes.ts";
 import {
@@ -36,6 +36,8 @@ export type HttpOptions = GateOptions & {
   readonly meter?: Meter | undefined;
   /** Who may see the operator's page, which holds no figure by itself; undefined: nobody. */
   readonly adminPage?: Guard;
+  /** What answers the paths of the server's documents about itself. */
+  readonly documents?: Readonly<Record<string, (response: ServerResponse) => void>>;
   /** undefined: there are no files here. */
   readonly files?: FileRoutes | undefined;
   /** What is somebody's own: export, import, the end of the account. */
@@ -47,6 +49,8 @@ export type HttpOptions = GateOptions & {
 export type HttpFace = {
   /** The paths of its own. */
   readonly paths: readonly string[];
+  /** The same with their methods, and with those below them. */
+  readonly routes: readonly string[];
   /** Answers a request if its path is one of ours; false: it is somebody else's. */
   readonly request: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Takes an upgrade if its path is ours; false: it is somebody else's. */
@@ -74,10 +78,17 @@ export function createHttpFace(options: HttpOptions): HttpFace {
 
   const routes: Record<string, (response: ServerResponse) => void> = {
     "/healthz": (response) => text(response, 200, "ok"),
+    ...options.documents,
     "/readyz": (response) => (engine.ready() ? text(response, 200, "ready") : text(response, 503, "not ready")),
   };
 
+  const reading = [socketPath, ...Object.keys(routes), "/metrics"].map((path) => `GET ${path}`);
   return {
+    routes: [
+      ...reading,
+      ...(options.files === undefined ? [] : [`POST ${filesPath}`, `GET ${fileUrl("{id}")}`]),
+      ...(options.data === undefined ? [] : dataRoutes),
+    ],
     paths: [
       socketPath,
       ...Object.keys(routes),

@@ -11,7 +11,7 @@ import { splitConversations } from "./import-split.ts";
 import type { Clock, Log } from "./ports.ts";
 
 /** What an import has done so far. */
-export type Tally = {
+type Tally = {
   /** Made now, and there already. */
   imported: number;
   skipped: number;
