@@ -37,6 +37,8 @@ export type Allowance = {
   finished(turn: string): void;
   /** What a person has cost beside replies. */
   charge(user: string, usage: Usage): void;
+  /** Forgets somebody who is gone. */
+  drop(user: string): void;
   /** Keeps what has changed. */
   flush(): Promise<void>;
   /** Drops what a day has passed over. */
@@ -223,6 +225,11 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
     charge(user, usage) {
       const tokens = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
       spendOn(account(user, limitsOf(user).tokensPerDay), tokens);
+    },
+    drop(user) {
+      const own = accounts.get(user);
+      accounts.delete(user);
+      if (own !== undefined) dirty.delete(own);
     },
     async flush() {
       const changed = [...dirty];

@@ -6,7 +6,7 @@ import { createAllowance, type Allowance } from "./allowance.ts";
 import type { AttachmentReader } from "./attachments.ts";
 import { createBlockList, type BlockList } from "./blocks.ts";
 import { createCommands } from "./commands.ts";
-import { createCommitter } from "./committer.ts";
+import { createCommitter, type Committer } from "./committer.ts";
 import { createEntrance, type Entrance } from "./entrance.ts";
 import { createHub } from "./hub.ts";
 import type { CallLimits } from "./model-call.ts";
@@ -96,6 +96,8 @@ export type Engine = {
   accept(wire: Wire, visitor?: Visitor): WireEvents;
   readonly entrance: Entrance;
   readonly blocks: BlockList;
+  readonly allowance: Pick<Allowance, "drop">;
+  readonly committer: Pick<Committer, "submit">;
   readonly sockets: () => number;
   /** Ready for new work: started and not leaving. */
   readonly ready: () => boolean;
@@ -125,8 +127,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       const first = outcome.entries[0];
       const head = outcome.entries.at(-1)?.last;
       if (first === undefined || head === undefined) return;
-      const { conversation } = work;
-      const { entries } = outcome;
+      const [{ conversation }, { entries }] = [work, outcome];
       bus.publish(`conversation/${conversation}`, { kind: "entries", conversation, head, entries });
       // Pieces of replies change no row of the list; everything else does.
       if (first.event.kind === "reply.appended" || first.event.kind === "reply.part") return;
@@ -161,7 +162,6 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     mode: settings.titles,
     used: (user, usage) => allowance.charge(user, usage),
   });
-  const accepting = (): boolean => phase === "ready";
   const model = parts.model.name;
   const commands = createCommands({
     log,
@@ -173,7 +173,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     limits,
     owner,
     model,
-    accepting,
+    accepting: () => phase === "ready",
     opened: titles.opened,
   });
   const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = settings;
@@ -232,6 +232,8 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     },
     entrance,
     blocks,
+    allowance,
+    committer,
     accept(wire, visitor = {}) {
       const entry = entrance.enter(visitor);
       const socket = createSocket(socketOptions, wire, entry, (code) => {
