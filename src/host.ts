@@ -12,16 +12,18 @@ import { openStore } from "./adapters/embedded/store.ts";
 import { textOfPdf } from "./adapters/pdf/text.ts";
 import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
-import { createAdminDoor, createGuard } from "./server/admin.ts";
+import { blockRoutes } from "./server/admin-blocks.ts";
+import { keyRoutes } from "./server/admin-keys.ts";
+import { createAdminDoor, createGuard, operatorRoute } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAttachmentReader } from "./server/attachments.ts";
 import { createAssets, type Assets, type PageSignIn } from "./server/assets.ts";
 import { systemClock } from "./server/clock.ts";
+import { createDocuments } from "./server/documents.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
 import { createFigures } from "./server/figures.ts";
 import { createFileRoutes } from "./server/file-routes.ts";
 import { createHttpFace } from "./server/http.ts";
-import { operatorRoutes } from "./server/operator-routes.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 import { createShelf } from "./server/shelf.ts";
@@ -83,6 +85,8 @@ export type Host = {
   /** Answers a request for a path of ours. false: it is not ours (call `next()`). */
   request(request: IncomingMessage, response: ServerResponse): boolean;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Its own routes, pages apart: `GET /healthz`, `GET /api/v1/files/{id}`. */
+  readonly routes: readonly string[];
   readonly ready: () => boolean;
   /** Makes a new master key and puts everything under it, while all goes on. `conflict` where the key is not ours to make. */
   rotateKey(): Promise<Rotated>;
@@ -165,6 +169,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const facts = { model: options.model.name, version: settings.version, guests: settings.guests, signIn };
   const assetsOf = (folder: string): Assets =>
     createAssets({ files: readAssets(folder), facts, frameAncestors: allowedOrigins });
+  const operatorRoutes = { ...blockRoutes(engine.blocks), ...keyRoutes(rotateKey), ...figureRoutes };
   const face = createHttpFace({
     engine,
     limits: settings.limits,
@@ -172,7 +177,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
     admin: createAdminDoor({
-      routes: operatorRoutes({ blocks: engine.blocks, rotateKey, figures: figureRoutes }),
+      routes: operatorRoutes,
       token: options.adminToken,
       entrance: engine.entrance,
       journal,
@@ -184,6 +189,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       options.adminToken === undefined ? createGuard({ token: undefined, entrance: engine.entrance }) : () => true,
     allowedOrigins,
     loopback: options.loopback ?? false,
+    documents: createDocuments(settings.version),
     files: createFileRoutes({
       shelf,
       entrance: engine.entrance,
@@ -210,6 +216,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     request: face.request,
     upgrade: face.upgrade,
+    routes: [...face.routes, ...Object.keys(operatorRoutes).map(operatorRoute)],
     ready: engine.ready,
     rotateKey,
     async eraseUser(user) {

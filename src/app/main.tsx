@@ -27,7 +27,7 @@ const client = createClient({
 });
 client.connection.subscribe(() => keeper.watch(client.connection.getSnapshot()));
 const turn = watchHolder(client, tab);
-followTabs(client, local);
+followTabs(client);
 client.connect();
 createRoot(root).render(
   <ThroughlineProvider client={client}>

@@ -1,5 +1,5 @@
 // Owns what happens in this tab when one person goes and another comes: the place, the empty conversation, the session of other tabs.
-import { createCell, socketUrl, type Client, type LocalStore, type Readable } from "../client/index.ts";
+import { createCell, type Client, type LocalStore, type Readable } from "../client/index.ts";
 import { forgetFreshId } from "./fresh.ts";
 import { go } from "./place.ts";
 
@@ -30,10 +30,9 @@ export function watchHolder(client: Client, tab: LocalStore): Readable<number> {
 }
 
 /** A tab whose session has ended comes in again with the one that another tab has got since. */
-export function followTabs(client: Client, local: LocalStore): void {
-  const session = `throughline:${socketUrl(location.origin)}/session`;
+export function followTabs(client: Client): void {
   const look = (): void => {
-    if (client.connection.getSnapshot().kind === "signed-out" && local.getItem(session) !== null) client.signIn();
+    if (client.connection.getSnapshot().kind === "signed-out" && client.session() !== undefined) client.signIn();
   };
   client.connection.subscribe(look);
   addEventListener("storage", look);

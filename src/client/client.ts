@@ -1,5 +1,5 @@
 // Owns the putting together of the SDK: one connection, its requests, the outbox, the conversations. It decides nothing itself.
-import type { Command, SessionRow } from "../protocol/index.ts";
+import type { Command, SentPart, SessionRow } from "../protocol/index.ts";
 import { defaultFrameBytes } from "../protocol/limits.ts";
 import { socketUrl } from "./address.ts";
 import { createCell, type Readable } from "./cell.ts";
@@ -42,8 +42,11 @@ export type Client = {
   /** A conversation by its id (a UUID), whether it exists yet or not: its first message makes it. */
   conversation(id: string): ConversationHandle;
   draft(conversation: string): Draft;
-  /** Sends what is in the box of a conversation. The text is forgotten once the message is kept. undefined: the box is empty. */
-  sendDraft(conversation: string): string | undefined;
+  /** Sends what is in the box, and files. The text is forgotten once the message is kept. undefined: there is nothing to send. */
+  sendDraft(conversation: string, files?: readonly SentPart[]): string | undefined;
+  /** The socket and the session that requests beside it are made with; undefined while nobody is signed in. */
+  readonly url: string;
+  session(): string | undefined;
   /** A fresh id for a conversation or a message. */
   newId(): string;
   create(title?: string): Promise<ConversationHandle>;
@@ -183,8 +186,6 @@ export function createClient(options: ClientOptions): Client {
   const received = (frame: Frame): void => {
     switch (frame.type) {
       case "ack":
-        reading.answered(frame);
-        return requests.answered(frame);
       case "error":
         reading.answered(frame);
         return requests.answered(frame);
@@ -244,22 +245,23 @@ export function createClient(options: ClientOptions): Client {
     pending: outbox.items,
     conversation: (id) => reading.handle(id.toLowerCase()),
     draft: drafts.of,
-    sendDraft(conversation) {
+    sendDraft(conversation, files = []) {
       const { text, kept } = drafts.take(conversation);
-      if (text.trim() === "") return undefined;
+      const parts = text.trim() === "" ? files : [...partsOf(text), ...files];
+      if (parts.length === 0) return undefined;
       const message = uuid();
       start();
-      const user = person.getSnapshot()?.id ?? null;
       void outbox
-        .add({ conversation, message, parts: partsOf(text), user })
+        .add({ conversation, message, parts, user: person.getSnapshot()?.id ?? null })
         .then((durable) => (durable ? kept() : reading.afterDelivery(message, kept)));
       return message;
     },
+    url,
+    session: signIn.session,
     newId: uuid,
     async create(title) {
       const id = uuid();
-      const named = title === undefined ? {} : { title };
-      await request({ type: "conversation.create", id: uuid(), conversation: id, ...named });
+      await request({ type: "conversation.create", id: uuid(), conversation: id, title });
       return reading.handle(id);
     },
     async list(page) {
@@ -276,8 +278,7 @@ export function createClient(options: ClientOptions): Client {
     sessions: async () => sessionsOf(await request({ type: "session.list", id: uuid() })),
     revokeSession: (session) => request({ type: "session.revoke", id: uuid(), session }).then(() => undefined),
     async logout(everywhere) {
-      const all = everywhere === true ? { everywhere } : {};
-      if (online) await requests.send({ type: "auth.logout", id: uuid(), ...all });
+      if (online) await requests.send({ type: "auth.logout", id: uuid(), everywhere });
       signIn.signedOut(true);
       connection.signOut();
       // A person who leaves on purpose leaves nothing on the screen.

@@ -22,6 +22,8 @@ export type SignIn = {
   known(): Person | undefined;
   credentials(fresh: boolean): Promise<Credentials | undefined>;
   freshToken(): Promise<string | undefined>;
+  /** The session of this page, or the one that another tab has got since. */
+  readonly session: () => string | undefined;
   /** Keeps the session of an accepted sign-in. `before`: who was here until now. */
   welcomed(ack: Ack, before: Person | undefined): Person;
   /** The session of this page is of no more use. `left`: on purpose. */
@@ -47,13 +49,24 @@ export function createSignIn(options: {
   let mine: string | undefined;
   /** Whose token was shown last; undefined: none was. */
   let shown: string | undefined;
+  /**
+   * The session that has ended. It is said beside the kept one, which is never taken away: another tab may have put a new one
+   * there already that is not to be seen here yet.
+   */
   const endedKey = `${key}-ended`;
-  /** Somebody had signed in here, and not as a guest. */
-  let known = false;
+  /** Somebody had signed in here, and not as a guest. undefined: as the kept session says. */
+  let known: boolean | undefined;
   /** Then nobody becomes a guest unasked (SG14). */
-  const isAsked = (): boolean => !known && local.getItem(endedKey) === null;
+  const isAsked = (): boolean => {
+    const last = known === undefined ? readLast() : undefined;
+    return last === undefined ? known !== true : last.user.guest === true;
+  };
 
   const read = (): Kept | undefined => {
+    const last = readLast();
+    return last?.session === local.getItem(endedKey) ? undefined : last;
+  };
+  const readLast = (): Kept | undefined => {
     try {
       const value: unknown = JSON.parse(local.getItem(key) ?? "null");
       if (typeof value !== "object" || value === null) return undefined;
@@ -103,6 +116,7 @@ export function createSignIn(options: {
       return guest && kept?.user.guest === true ? { session: mine, guest: true } : { session: mine };
     },
     freshToken: () => ask(true),
+    session: () => mine ?? read()?.session,
     welcomed(ack, before) {
       const user = objectOf(ack, "user");
       const id = textOf(user, "id") ?? "";
@@ -114,7 +128,6 @@ export function createSignIn(options: {
       const former = byToken ? kept : before;
       const was = same === undefined && former?.guest === true && former.id !== id ? former.id : same?.was;
       known = guest !== true;
-      local.removeItem(endedKey);
       const person: Person = { id, name: textOf(user, "name"), guest, was };
       mine = textOf(objectOf(ack, "session"), "token");
       if (mine !== undefined) local.setItem(key, JSON.stringify({ session: mine, user: person, of: shown }));
@@ -124,14 +137,13 @@ export function createSignIn(options: {
       const kept = read();
       if (left) known = false;
       if (kept !== undefined && kept.session === mine) {
-        local.removeItem(key);
-        if (!left && kept.user.guest !== true) local.setItem(endedKey, "1");
+        if (left) local.removeItem(key);
+        else local.setItem(endedKey, mine);
       }
       mine = undefined;
     },
     enter(next) {
       known = false;
-      local.removeItem(endedKey);
       if (next !== undefined) token = next;
     },
   };

@@ -10,6 +10,7 @@ const rejection = v.object({
   retryable: v.boolean(),
   retryAfterMs: v.optional(v.number()),
   field: v.optional(v.string()),
+  limit: v.optional(v.number()),
 });
 
 /** A turn in the making, as a snapshot lists it. */

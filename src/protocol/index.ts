@@ -2,6 +2,7 @@
 export * from "./codec.ts";
 export * from "./commands.ts";
 export * from "./events.ts";
+export * from "./files.ts";
 export * from "./frames.ts";
 export * from "./limits.ts";
 export * from "./rejections.ts";

@@ -42,12 +42,14 @@ export type Rejection = {
   readonly retryable: boolean;
   readonly retryAfterMs?: number;
   readonly field?: string;
+  /** The number that was exceeded, in the unit of what was refused: bytes of a file. */
+  readonly limit?: number;
 };
 
 /** Makes the rejection for a code. `detail` replaces the table's sentence and must hold no secret and no text of a user. */
 export function reject(
   code: ErrorCode,
-  more: { field?: string; retryAfterMs?: number; detail?: string } = {},
+  more: { field?: string; retryAfterMs?: number; detail?: string; limit?: number } = {},
 ): Rejection {
   const entry = errorCodes[code];
   return {
@@ -56,6 +58,7 @@ export function reject(
     retryable: entry.retryable,
     ...(more.retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(more.retryAfterMs) }),
     ...(more.field === undefined ? {} : { field: more.field }),
+    ...(more.limit === undefined ? {} : { limit: more.limit }),
   };
 }
 

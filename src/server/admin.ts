@@ -33,6 +33,8 @@ export type AdminOptions = {
 };
 
 const prefix = "/api/v1/admin/";
+/** A route as others name it: `GET blocks` is `GET /api/v1/admin/blocks`. */
+export const operatorRoute = (route: string): string => route.replace(" ", ` ${prefix}`);
 const mostBytes = 16 * 1024;
 const loopbackHost = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 /** What a browser says of a request that its own page or its person made. */

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { closeCodes, filesPath, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
+import { closeCodes, filesPath, fileUrl, reject, type ErrorCode, type Limits } from "../protocol/index.ts";
 import { clientAddress, type Range } from "./addresses.ts";
 import type { AdminDoor, Guard } from "./admin.ts";
 import type { Assets } from "./assets.ts";
@@ -35,6 +35,8 @@ export type HttpOptions = GateOptions & {
   readonly meter?: Meter | undefined;
   /** Who may see the operator's page, which holds no figure by itself; undefined: nobody. */
   readonly adminPage?: Guard;
+  /** What answers the paths of the server's documents about itself. */
+  readonly documents?: Readonly<Record<string, (response: ServerResponse) => void>>;
   /** undefined: there are no files here. */
   readonly files?: FileRoutes | undefined;
   /** The app's pages and files; undefined: `/` belongs to somebody else. */
@@ -44,6 +46,8 @@ export type HttpOptions = GateOptions & {
 export type HttpFace = {
   /** The paths of its own. */
   readonly paths: readonly string[];
+  /** The same with their methods, and with those below them. */
+  readonly routes: readonly string[];
   /** Answers a request if its path is one of ours; false: it is somebody else's. */
   readonly request: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Takes an upgrade if its path is ours; false: it is somebody else's. */
@@ -71,10 +75,13 @@ export function createHttpFace(options: HttpOptions): HttpFace {
 
   const routes: Record<string, (response: ServerResponse) => void> = {
     "/healthz": (response) => text(response, 200, "ok"),
+    ...options.documents,
     "/readyz": (response) => (engine.ready() ? text(response, 200, "ready") : text(response, 503, "not ready")),
   };
 
+  const reading = [socketPath, ...Object.keys(routes), "/metrics"].map((path) => `GET ${path}`);
   return {
+    routes: [...reading, ...(options.files === undefined ? [] : [`POST ${filesPath}`, `GET ${fileUrl("{id}")}`])],
     paths: [socketPath, ...Object.keys(routes), ...(options.files === undefined ? [] : [filesPath])],
     request(request, response) {
       const url = targetOf(request);

@@ -23,12 +23,19 @@ export const secondsOf = (ms: number): number => Math.max(1, Math.ceil(ms / 1000
 
 /** Answers with `application/problem+json`. Source: RFC 9457. */
 export function sendProblem(response: ServerResponse, status: number, rejection: Rejection): void {
-  const { message, code, field, retryAfterMs } = rejection;
+  const { message, code, field, retryAfterMs, limit } = rejection;
   const headers = {
     "Content-Type": "application/problem+json",
     "Cache-Control": "no-store",
     ...(retryAfterMs === undefined ? {} : { "Retry-After": String(secondsOf(retryAfterMs)) }),
   };
-  const body = { type: "about:blank", title: message, status, code, ...(field === undefined ? {} : { field }) };
+  const body = {
+    type: "about:blank",
+    title: message,
+    status,
+    code,
+    ...(field === undefined ? {} : { field }),
+    ...(limit === undefined ? {} : { limit }),
+  };
   response.writeHead(status, headers).end(JSON.stringify(body));
 }

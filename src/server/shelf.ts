@@ -210,6 +210,6 @@ export function createShelf(options: ShelfOptions): Shelf {
 }
 
 const tooLarge = ({ fileBytes }: Limits): Rejection =>
-  reject("too_large", { field: "file", detail: `A file may have ${fileBytes} bytes at most.` });
+  reject("too_large", { field: "file", limit: fileBytes, detail: `A file may have ${fileBytes} bytes at most.` });
 
 const hex = (clock: Clock, bytes: number): string => Buffer.from(clock.secret(bytes), "base64url").toString("hex");

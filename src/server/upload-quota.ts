@@ -63,7 +63,7 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
     // Where only what is on its way is in the way, it may be free again soon.
     const retryAfterMs = spent + more <= limit ? soonMs : Math.max(1, endsAt - clock.monotonic());
     const detail = `Files of ${limit} bytes may be sent in a day; ${Math.max(0, limit - spent)} are left.`;
-    return reject("quota_exceeded", { field: "file", retryAfterMs, detail });
+    return reject("quota_exceeded", { field: "file", limit, retryAfterMs, detail });
   };
 
   return {
@@ -88,7 +88,12 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
       const wait = hour.take(user, limitsOf(user).uploadsPerHour);
       if (wait > 0) {
         const detail = `${limitsOf(user).uploadsPerHour} files may be sent in an hour.`;
-        return reject("rate_limited", { field: "file", retryAfterMs: wait, detail });
+        return reject("rate_limited", {
+          field: "file",
+          limit: limitsOf(user).uploadsPerHour,
+          retryAfterMs: wait,
+          detail,
+        });
       }
       const keys = isGuest(user) && key !== undefined ? [user, addressKey(key)] : [user];
       const own = keys.map(purse);

@@ -1,5 +1,13 @@
 // Owns a box for text that is as high as its text, within bounds set by its style.
-import { useEffect, useLayoutEffect, useRef, type KeyboardEvent, type ReactNode, type RefObject } from "react";
+import {
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  type ClipboardEvent,
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+} from "react";
 
 export function AutoGrow(props: {
   readonly label: string;
@@ -11,6 +19,7 @@ export function AutoGrow(props: {
   readonly hint?: "send" | "enter";
   readonly onChange: (value: string) => void;
   readonly onKeyDown?: (event: KeyboardEvent<HTMLTextAreaElement>) => void;
+  readonly onPaste?: (event: ClipboardEvent<HTMLTextAreaElement>) => void;
 }): ReactNode {
   const own = useRef<HTMLTextAreaElement>(null);
   const box = props.box ?? own;
@@ -41,6 +50,7 @@ export function AutoGrow(props: {
       value={value}
       onInput={(event) => props.onChange(event.currentTarget.value)}
       onKeyDown={props.onKeyDown}
+      onPaste={props.onPaste}
     />
   );
 }

@@ -1,11 +1,23 @@
 // Owns the box for writing, its buttons, and the messages that wait above it. It never stops a person from typing.
-import { useRef, type KeyboardEvent, type ReactNode, type RefObject } from "react";
+import {
+  useCallback,
+  useEffect,
+  useRef,
+  useState,
+  type ClipboardEvent,
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+} from "react";
 import type { ConversationHandle, ConversationView, Pending } from "../client/index.ts";
-import { useClient, useDraft } from "../react/index.ts";
+import { useClient, useDraft, useReadable } from "../react/index.ts";
+import { Attachments, DropArea, longPaste } from "./attachments.tsx";
 import { AutoGrow } from "./auto-grow.tsx";
-import { pendingText } from "./content.ts";
+import { addToDraft, pendingText } from "./content.ts";
 import { Icon } from "./icon.tsx";
 import { Patience, takeBack } from "./notices.tsx";
+import { mostFiles, uploadsOf } from "./uploads.ts";
+import type { Texts } from "./texts.ts";
 import { IconButton, useUi } from "./ui.tsx";
 
 export function Composer(props: {
@@ -18,17 +30,53 @@ export function Composer(props: {
   readonly focus: boolean;
 }): ReactNode {
   const { view, conversation, box } = props;
-  const { texts, fail, touch } = useUi();
-  const [draft, setDraft, sendDraft] = useDraft(conversation.id);
+  const { texts, fail, touch, toast } = useUi();
+  const client = useClient();
+  const [draft, setDraft] = useDraft(conversation.id);
   const composing = useRef(false);
   const busy = view.running !== undefined || view.entries.some(({ pending }) => pending?.status === "sent");
 
+  const uploads = uploadsOf(client, conversation.id);
+  const files = useReadable(uploads);
+  const picker = useRef<HTMLInputElement>(null);
+  const form = useRef<HTMLFormElement>(null);
+  const isEmpty = draft.trim() === "" && files.length === 0;
+  const coming = files.some(({ state }) => state.kind === "sending");
+  /** Send was pressed while files were on their way. */
+  const [wanted, want] = useState(false);
+
   const send = (): void => {
-    if (draft.trim() === "") return;
+    if (isEmpty) return;
+    const refused = files.some(({ state }) => state.kind === "failed");
+    want(coming && !refused);
+    if (refused) toast({ text: texts.files.failed, alert: true });
+    if (refused || coming) return;
     const text = draft;
-    sendDraft();
+    client.sendDraft(conversation.id, uploads.take());
     props.sent?.(text);
     box.current?.focus();
+  };
+  const latest = useRef(send);
+  latest.current = send;
+  useEffect(() => {
+    if (wanted && !coming) latest.current();
+  }, [wanted, coming]);
+  const add = useCallback(
+    (added: readonly File[], pasted?: string) => {
+      if (added.length > 0 && !uploads.add(added, pasted)) {
+        toast({ text: texts.files.tooMany(mostFiles), alert: true });
+      }
+    },
+    [uploads, toast, texts],
+  );
+  const paste = (event: ClipboardEvent<HTMLTextAreaElement>): void => {
+    const pasted = [...event.clipboardData.files];
+    const text = event.clipboardData.getData("text/plain");
+    // A table that is copied comes as a picture as well: its text is what was meant.
+    if (pasted.length > 0 && text === "") add(pasted);
+    else if (text.length >= longPaste) add([new File([text], texts.files.pasted, { type: "text/plain" })], text);
+    else return;
+    event.preventDefault();
   };
   const stop = (): void => {
     conversation.stop().catch(fail);
@@ -39,6 +87,9 @@ export function Composer(props: {
     if (event.key === "Enter" && !event.shiftKey && !touch) {
       event.preventDefault();
       send();
+    } else if (event.key === "Backspace" && draft === "" && files.length > 0) {
+      event.preventDefault();
+      uploads.remove(files.at(-1)?.key ?? "");
     } else if (event.key === "ArrowUp" && draft === "" && !event.shiftKey) {
       event.preventDefault();
       props.editLast();
@@ -48,7 +99,20 @@ export function Composer(props: {
   return (
     <div className="tl-composer">
       <Queue items={view.queued} conversation={conversation} />
+      <DropArea from={form} drop={add} />
+      <Attachments
+        uploads={uploads}
+        items={files}
+        write={(text) => addToDraft(client, conversation.id, text)}
+        box={box}
+      />
+      {wanted && coming && (
+        <p className="tl-file-note" role="status">
+          {texts.files.waits}
+        </p>
+      )}
       <form
+        ref={form}
         className="tl-box"
         onSubmit={(event) => {
           event.preventDefault();
@@ -57,6 +121,21 @@ export function Composer(props: {
         onCompositionStart={() => (composing.current = true)}
         onCompositionEnd={() => (composing.current = false)}
       >
+        <input
+          ref={picker}
+          className="tl-picker"
+          type="file"
+          multiple
+          tabIndex={-1}
+          aria-hidden="true"
+          onChange={(event) => {
+            add([...(event.currentTarget.files ?? [])]);
+            // The same file may be chosen again.
+            event.currentTarget.value = "";
+            box.current?.focus();
+          }}
+        />
+        <IconButton icon="clip" label={texts.files.add} className="tl-clip" onClick={() => picker.current?.click()} />
         <AutoGrow
           box={box}
           label={texts.message}
@@ -66,15 +145,10 @@ export function Composer(props: {
           hint={touch ? "enter" : "send"}
           onChange={setDraft}
           onKeyDown={press}
+          onPaste={paste}
         />
-        {(!busy || draft.trim() !== "") && (
-          <button
-            type="submit"
-            className="tl-send"
-            aria-label={texts.send}
-            title={texts.send}
-            disabled={draft.trim() === ""}
-          >
+        {(!busy || !isEmpty) && (
+          <button type="submit" className="tl-send" aria-label={texts.send} title={texts.send} disabled={isEmpty}>
             <Icon name="send" />
           </button>
         )}
@@ -86,6 +160,14 @@ export function Composer(props: {
       </form>
     </div>
   );
+}
+
+/** Its text, and how many files come with it. */
+function queuedWords(item: Pending, texts: Texts): string {
+  const count = item.parts.filter(({ type }) => type === "file").length;
+  return [pendingText(item), ...(count === 0 ? [] : [texts.files.count(count)])]
+    .filter((one) => one !== "")
+    .join(" · ");
 }
 
 /** What is sent when the reply that is being made has ended. */
@@ -100,7 +182,7 @@ function Queue(props: { readonly items: readonly Pending[]; readonly conversatio
         {items.map((item) => (
           <li key={item.message}>
             <div className="tl-queue-text">
-              <p dir="auto">{pendingText(item)}</p>
+              <p dir="auto">{queuedWords(item, texts)}</p>
               {item.waitsUntil !== undefined && (
                 <p>
                   <Patience pending={item} until={item.waitsUntil} />

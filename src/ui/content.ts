@@ -13,5 +13,5 @@ export const pendingText = (pending: Pending): string =>
 export function addToDraft(client: Client, conversation: string, text: string): void {
   const draft = client.draft(conversation);
   const before = draft.getSnapshot();
-  draft.set(before.trim() === "" ? text : `${before}\n\n${text}`);
+  if (text !== "") draft.set(before.trim() === "" ? text : `${before}\n\n${text}`);
 }

@@ -15,6 +15,8 @@ export type Formats = {
   /** A time that is past, as it is said: "2 hours ago". */
   ago(at: string, now: number): string;
   month(at: string): string;
+  /** Bytes, in the unit that suits: "1.2 MB". */
+  size(bytes: number): string;
 };
 
 export function createFormats(locale: string): Formats {
@@ -24,6 +26,15 @@ export function createFormats(locale: string): Formats {
   const dayOfYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long", year: "numeric" });
   const dayAndTime = new Intl.DateTimeFormat(locale, { weekday: "long", hour: "numeric", minute: "2-digit" });
   const month = new Intl.DateTimeFormat(locale, { month: "long", year: "numeric" });
+  const inUnits = (["byte", "kilobyte", "megabyte", "gigabyte"] as const).map(
+    (unit) =>
+      new Intl.NumberFormat(locale, {
+        style: "unit",
+        unit,
+        unitDisplay: unit === "byte" ? "long" : "short",
+        maximumFractionDigits: 1,
+      }),
+  );
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
   const capital = (text: string): string => text.charAt(0).toLocaleUpperCase(locale) + text.slice(1);
   return {
@@ -45,6 +56,10 @@ export function createFormats(locale: string): Formats {
       return days === 0 ? relative.format(-Math.floor(minutes / 60), "hour") : relative.format(-days, "day");
     },
     month: (at) => capital(month.format(new Date(at))),
+    size(bytes) {
+      const power = Math.min(3, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+      return inUnits[power]?.format(bytes / 1024 ** power) ?? "";
+    },
   };
 }
 

@@ -24,6 +24,8 @@ const paths = {
   trash: "M4 6h12M8 6V4h4v2M6 6l.7 10h6.600L14 6",
   play: "M7 5v10l8-5z",
   chat: "M4 4h12v9H9l-4 3v-3H4z",
+  clip: "m15 9-5.500 5.500a3 3 0 0 1-4.200-4.200L11 4.600a2 2 0 0 1 2.900 2.900L8.500 13a1 1 0 0 1-1.500-1.500L12 6.500",
+  file: "M5 3h6l4 4v10H5zM11 3v4h4",
   external: "M8 5H5v10h10v-3M11 4h5v5M16 4l-7 7",
 } as const;
 

@@ -4,6 +4,7 @@ import type { ConversationHandle, Entry, Message } from "../client/index.ts";
 import { Actions } from "./actions.tsx";
 import { AutoGrow } from "./auto-grow.tsx";
 import { textOf } from "./content.ts";
+import { FileParts, filesToKeep } from "./file-parts.tsx";
 import { Markdown } from "./markdown/Markdown.tsx";
 import { Notice, UnsentNotice } from "./notices.tsx";
 import { useUi } from "./ui.tsx";
@@ -48,7 +49,7 @@ export const MessageItem = memo(function MessageItem(props: MessageProps): React
             setEditing(false);
             if (text === undefined) return;
             keep();
-            conversation.edit(message.id, text);
+            conversation.edit(message.id, [{ type: "text", text }, ...filesToKeep(message)]);
           }}
         />
       ) : (
@@ -74,7 +75,13 @@ export const MessageItem = memo(function MessageItem(props: MessageProps): React
 
 /** What a person wrote is shown as it was written. */
 function OwnText({ message }: { readonly message: Message }): ReactNode {
-  return <p className="tl-own-text">{textOf(message)}</p>;
+  const text = textOf(message);
+  return (
+    <>
+      <FileParts message={message} />
+      {text !== "" && <p className="tl-own-text">{text}</p>}
+    </>
+  );
 }
 
 function Reply({ message, running }: { readonly message: Message; readonly running: boolean }): ReactNode {

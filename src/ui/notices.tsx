@@ -5,6 +5,7 @@ import { useClient } from "../react/index.ts";
 import { addToDraft, pendingText } from "./content.ts";
 import { rejectionText } from "./failure.ts";
 import { countedDown, secondsTo, useLater, useNow } from "./times.ts";
+import { uploadsOf } from "./uploads.ts";
 import { useUi } from "./ui.tsx";
 
 /** How a reply ended, where it did not end well. */
@@ -105,4 +106,5 @@ export async function takeBack(pending: Pending, client: Client): Promise<void> 
   const text = pendingText(pending);
   if (!(await client.conversation(pending.conversation).discard(pending.message))) return;
   addToDraft(client, pending.conversation, text);
+  uploadsOf(client, pending.conversation).putBack(pending);
 }

@@ -162,9 +162,30 @@ test("CO6 4410 signs out and forgets the session; stop codes stop; what waits is
     clock.pass(3_600_000);
     await settle();
     expect([state(), net.sockets.length]).toEqual([kind, 1]);
-    const kept = local.getItem("throughline:wss://chat.example.com/api/v1/async/chatbot/session");
-    expect(kept === null).toBe(kind === "signed-out");
+    expect(client.session() === undefined).toBe(kind === "signed-out");
+    // Nor does a page that comes after it try that session.
+    const next = await world({ storage: { local } });
+    next.net.last().welcome();
+    const [auth] = next.net.last().sent;
+    expect([auth?.["type"], auth?.["session"] === undefined]).toEqual(["auth", kind === "signed-out"]);
   }
+});
+
+test("CO6 AZ16 a session that ends here takes nothing from the one that another tab has got at the same moment", async () => {
+  const key = "throughline:wss://chat.example.com/api/v1/async/chatbot/session";
+  const store = memoryLocal();
+  // What another process writes is seen a little later: until then this tab reads what was there, and writes beside it.
+  let stale: string | null = null;
+  const local = { ...store, getItem: (name: string) => (name === key && stale !== null ? stale : store.getItem(name)) };
+  const { client, net } = await world({ storage: { local } });
+  net.last().welcome();
+  stale = store.getItem(key);
+  store.setItem(key, JSON.stringify({ session: "of another tab", user: { id: "ann" } }));
+  net.last().end(4410);
+  await settle();
+  expect(client.session()).toBeUndefined();
+  stale = null;
+  expect(client.session()).toBe("of another tab");
 });
 
 test("CO7 4429 and 1013 are waited for, whatever the network does", async () => {
