@@ -39,6 +39,8 @@ export type Allowance = {
   charge(user: string, usage: Usage): void;
   /** Forgets somebody who is gone. */
   drop(user: string): void;
+  /** What each person who used something has used today. `limit` in tokens, `turns`: replies that are being made. */
+  usage(): readonly { user: string; tokens: number; limit: number; turns: number }[];
   /** Keeps what has changed. */
   flush(): Promise<void>;
   /** Drops what a day has passed over. */
@@ -230,6 +232,16 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
       const own = accounts.get(user);
       accounts.delete(user);
       if (own !== undefined) dirty.delete(own);
+    },
+    usage() {
+      const now = clock.monotonic();
+      const own = [...accounts.values()].filter(({ key, endsAt }) => now < endsAt && !key.startsWith(addressKey("")));
+      return own.map(({ key, spent, limit }) => ({
+        user: key,
+        tokens: Math.ceil(spent),
+        limit,
+        turns: running.get(key) ?? 0,
+      }));
     },
     async flush() {
       const changed = [...dirty];
