@@ -131,8 +131,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
   };
   const bus = localBus();
   const counted = prometheusMeter();
-  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])].map(({ name }) => name);
-  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models });
+  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])];
+  const names = models.map(({ name }) => name);
+  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models: names });
   const shelf = createShelf({
     rows: store.fileRows,
     files: diskFiles(join(options.dataDir, "files"), options.durability ?? "process"),
@@ -141,6 +142,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     clock,
     journal,
     limits: settings.limits,
+    seesPictures: models.some(({ capabilities }) => capabilities.images),
   });
   const engine = createEngine(
     {
@@ -196,6 +198,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       clock,
       journal,
       meter,
+      limits: settings.limits,
       accepting: engine.ready,
       allowedOrigins,
       loopback: options.loopback ?? false,
