@@ -135,8 +135,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
   };
   const bus = localBus();
   const counted = prometheusMeter();
-  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])].map(({ name }) => name);
-  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models });
+  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])];
+  const names = models.map(({ name }) => name);
+  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models: names });
   const users = typeof options.users === "function" ? options.users(store.users) : (options.users ?? store.users);
   const quota = createUploadQuota({ policy: settings.policy, clock, spending: store.spending });
   const shelf = createShelf({
@@ -147,6 +148,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     clock,
     journal,
     limits: settings.limits,
+    seesPictures: models.some(({ capabilities }) => capabilities.images),
   });
   const engine = createEngine(
     {
@@ -208,7 +210,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     allowedOrigins,
     loopback,
     documents: createDocuments(settings.version),
-    files: createFileRoutes({ ...door, shelf, meter, accepting: engine.ready }),
+    files: createFileRoutes({ ...door, shelf, meter, limits: settings.limits, accepting: engine.ready }),
     data: createDataRoutes({
       ...door,
       erasure,
