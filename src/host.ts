@@ -12,8 +12,6 @@ import { openStore } from "./adapters/embedded/store.ts";
 import { textOfPdf } from "./adapters/pdf/text.ts";
 import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
-import { blockRoutes } from "./server/admin-blocks.ts";
-import { keyRoutes } from "./server/admin-keys.ts";
 import { createAdminDoor, createGuard, operatorRoute } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAttachmentReader } from "./server/attachments.ts";
@@ -24,6 +22,7 @@ import { createEngine, defaultEngineSettings, type EngineSettings } from "./serv
 import { createFigures } from "./server/figures.ts";
 import { createFileRoutes } from "./server/file-routes.ts";
 import { createHttpFace } from "./server/http.ts";
+import { operatorRoutes } from "./server/operator-routes.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 import { createShelf } from "./server/shelf.ts";
@@ -169,7 +168,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const facts = { model: options.model.name, version: settings.version, guests: settings.guests, signIn };
   const assetsOf = (folder: string): Assets =>
     createAssets({ files: readAssets(folder), facts, frameAncestors: allowedOrigins });
-  const operatorRoutes = { ...blockRoutes(engine.blocks), ...keyRoutes(rotateKey), ...figureRoutes };
+  const acts = operatorRoutes({ blocks: engine.blocks, rotateKey, figures: figureRoutes });
   const face = createHttpFace({
     engine,
     limits: settings.limits,
@@ -177,7 +176,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
     admin: createAdminDoor({
-      routes: operatorRoutes,
+      routes: acts,
       token: options.adminToken,
       entrance: engine.entrance,
       journal,
@@ -216,7 +215,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     request: face.request,
     upgrade: face.upgrade,
-    routes: [...face.routes, ...Object.keys(operatorRoutes).map(operatorRoute)],
+    routes: [...face.routes, ...Object.keys(acts).map(operatorRoute)],
     ready: engine.ready,
     rotateKey,
     async eraseUser(user) {

@@ -3,10 +3,12 @@
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { memoryDisk, openMemoryStore } from "../../src/adapters/memory/store.ts";
 import { commandSchemas, defaultLimits, reject, type CommandOf, type CommandType } from "../../src/protocol/index.ts";
+import { createFigures } from "../../src/server/figures.ts";
 import { createHttpFace } from "../../src/server/http.ts";
+import { operatorRoutes } from "../../src/server/operator-routes.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { counting, sendTo, Stage, startBare, Talker, until, type Frame, type Served } from "../server/talker.ts";
 import { Register, token, tokens } from "./sign-in.ts";
@@ -436,6 +438,68 @@ describe("PE11 files", () => {
       }
     }
     register.says.delete("oscar");
+  });
+});
+
+describe("PE11 the operator's routes", () => {
+  const secret = "a-long-operators-token";
+  const address = "203.0.113.7";
+  type Act = { readonly body?: object; readonly query?: string; readonly operator: number };
+  /** What each act answers to the operator, in this order. Whoever is not the operator is told that there is no such path. */
+  const acts: Readonly<Record<string, Act>> = {
+    "GET blocks": { operator: 200 },
+    "POST blocks": { operator: 201, body: { address } },
+    "DELETE blocks": { operator: 200, query: `?address=${address}` },
+    "POST rotate-key": { operator: 200 },
+    "GET figures": { operator: 200 },
+  };
+
+  test("PE11 every act of the operator has its row", () => {
+    const { routes } = createFigures({ clock: systemClock, next: { note: never }, models: [] });
+    const blocks = { load: never, list: never, add: never, lift: never, reachOf: never, violated: never };
+    const all = operatorRoutes({ blocks, rotateKey: never, figures: routes });
+    expect(Object.keys(acts).sort()).toEqual(Object.keys(all).sort());
+  });
+
+  test("PE11 OD2 OP01 nobody but the operator learns that an act exists, or does it: person, guest, rubbish, nobody", async () => {
+    const own = new Stage();
+    onTestFinished(() => own.end());
+    const here = await own.serve({ identity: tokens, adminToken: secret });
+    const ask = async (
+      route: string,
+      { body, query = "" }: Act,
+      bearer: string | undefined,
+    ): Promise<[number, string]> => {
+      const [method, path] = route.split(" ");
+      const answer = await fetch(`http://${here.address}/api/v1/admin/${path}${query}`, {
+        ...(method !== undefined && { method }),
+        headers: {
+          ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+          ...(body && { "content-type": "application/json" }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      return [answer.status, await answer.text()];
+    };
+    const { session } = await here.talk({ token: token("ann") });
+    const others = [undefined, session, (await here.talk()).session, token("ann"), `${secret}x`];
+    for (const [route, act] of Object.entries(acts)) {
+      for (const bearer of others) {
+        const unknown = await ask(`${route}-that-is-none`, act, bearer);
+        expect([route, ...(await ask(route, act, bearer))]).toEqual([
+          route,
+          404,
+          unknown[1].replace("-that-is-none", ""),
+        ]);
+      }
+    }
+    const list = async (): Promise<unknown> => JSON.parse((await ask("GET blocks", { operator: 200 }, secret))[1]);
+    // None of the others has done anything.
+    expect(await list()).toEqual({ blocks: [] });
+    for (const [route, act] of Object.entries(acts)) {
+      expect([route, (await ask(route, act, secret))[0]]).toEqual([route, act.operator]);
+    }
+    expect(await list()).toEqual({ blocks: [] });
   });
 });
 

@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { until, WireClient } from "../support/wire-client.ts";
 import { useStage } from "./app-stage.ts";
-import type { Visitor } from "./app-visitor.ts";
+import { soon, type Visitor } from "./app-visitor.ts";
 
 const stage = useStage();
 const turns = 1000;
@@ -54,7 +54,7 @@ test("UI8 2,000 messages open in under 1 s, from the navigation to the last mess
     await page.goto(`/c/${conversation}`);
     const painted = await page.waitForFunction(() => Reflect.get(globalThis, "painted") as number | undefined);
     times.push(Math.round((await painted.jsonValue()) ?? NaN));
-    expect((await visitor.place()).left).toBeLessThanOrEqual(1);
+    await soon(async () => (await visitor.place()).left).toBeLessThanOrEqual(1);
   }
   console.log(`2,000 messages: opened in ${times.join(", ")} ms`);
   // The best of three: what else this machine does is not the app's.

@@ -14,13 +14,13 @@ test("UI1 a first visit: the box in focus, three examples, the model; an example
     const { page } = visitor;
     const examples = page.locator(".tl-example");
     await soon(() => examples.count()).toBe(3);
-    expect(await page.locator(".tl-foot").textContent()).toContain("openai:test-model");
+    await soon(() => page.locator(".tl-foot").textContent()).toContain("openai:test-model");
     // On touch a focus would bring up the keyboard over the examples.
-    expect(await visitor.box.evaluate((box) => box === document.activeElement)).toBe(device === "desktop");
+    await soon(() => visitor.box.evaluate((box) => box === document.activeElement)).toBe(device === "desktop");
     const text = (await examples.nth(1).textContent()) ?? "";
     await examples.nth(1).click();
-    expect(await visitor.box.inputValue()).toBe(text);
-    expect(await visitor.box.evaluate((box) => box === document.activeElement)).toBe(true);
+    await soon(() => visitor.box.inputValue()).toBe(text);
+    await soon(() => visitor.box.evaluate((box) => box === document.activeElement)).toBe(true);
     expect(await page.getByRole("dialog").count()).toBe(0);
   }
 });
@@ -57,7 +57,7 @@ test("UI2 B26 a reply over ten reloads: it goes on where it was, never shows les
   const truth = await stage.truth(page);
   const [, reply] = [...truth.messages.values()];
   expect(truth.text(reply?.id)).toBe(proseText(11, chars));
-  expect(await textIn(visitor.replies.last())).toBe(whole);
+  await soon(() => textIn(visitor.replies.last())).toBe(whole);
   expect((await seenIn(page)).violations).toEqual([]);
   expect(stage.model.requests.filter((request) => request.behaviour.seed === 11)).toHaveLength(1);
 });
@@ -85,9 +85,9 @@ test("UI30 B06 two tabs and a phone show the same reply live; a stop in one ends
   const reply = [...truth.messages.values()].at(-1);
   expect(reply?.metadata["status"]).toBe("stopped");
   for (const visitor of others) {
-    expect(await textIn(visitor.replies.last())).toBe(bare(truth.text(reply?.id)));
+    await soon(() => textIn(visitor.replies.last())).toBe(bare(truth.text(reply?.id)));
     expect((await seenIn(visitor.page)).violations).toEqual([]);
-    expect(await visitor.button("Stop").count()).toBe(0);
+    await soon(() => visitor.button("Stop").count()).toBe(0);
     await visitor.button("Continue").waitFor();
   }
 });
@@ -105,7 +105,7 @@ test("UI14 B07 stop after a reload, by Esc, and before the first piece; nothing 
   await visitor.button("Stop").waitFor();
   await page.keyboard.press("Escape");
   await soon(() => page.locator('[data-status="stopped"]').count()).toBe(2);
-  expect(await textIn(visitor.replies.first())).toBe(text);
+  await soon(() => textIn(visitor.replies.first())).toBe(text);
   await until(() => stage.model.requests.at(-1)?.outcome === "aborted", "the end at the model");
 });
 
@@ -121,7 +121,7 @@ test("UI2 B08 going to another conversation, and leaving the page, stop nothing"
   await page.close();
   const again = await stage.visit({ context, path });
   await again.done(1);
-  expect(await textIn(again.replies.last())).toBe(bare(proseText(15, 900)));
+  await soon(() => textIn(again.replies.last())).toBe(bare(proseText(15, 900)));
 });
 
 test("UI30 CO20 three tabs that open at once are one guest", async () => {
@@ -154,12 +154,14 @@ test("UI26 a reply is told to screen readers: that it is made, and then the whol
   expect(words[0]).toBe("Generating");
   expect(bare(words[1] ?? "")).toBe(bare(`Reply complete. ${proseText(16, 300)}`));
   const log = page.getByRole("log", { name: "Conversation" });
-  expect(await log.getAttribute("aria-live")).toBe("off");
-  expect(await log.getAttribute("tabindex")).toBe("0");
+  await soon(() => log.getAttribute("aria-live")).toBe("off");
+  await soon(() => log.getAttribute("tabindex")).toBe("0");
   for (const name of ["You", "Assistant"]) {
     await soon(() => log.getByRole("article", { name }).getByRole("heading", { name }).count()).toBe(1);
   }
   const time = log.locator("time").first();
-  expect(Math.abs(Date.parse((await time.getAttribute("datetime")) ?? "") - Date.now())).toBeLessThan(60_000);
+  await soon(async () => Math.abs(Date.parse((await time.getAttribute("datetime")) ?? "") - Date.now())).toBeLessThan(
+    60_000,
+  );
   expect(((await time.getAttribute("title")) ?? "").length).toBeGreaterThan(((await time.textContent()) ?? "").length);
 });
