@@ -37,6 +37,10 @@ export type Allowance = {
   finished(turn: string): void;
   /** What a person has cost beside replies. */
   charge(user: string, usage: Usage): void;
+  /** Forgets somebody who is gone. */
+  drop(user: string): void;
+  /** What each person who used something has used today. `limit` in tokens, `turns`: replies that are being made. */
+  usage(): readonly { user: string; tokens: number; limit: number; turns: number }[];
   /** Keeps what has changed. */
   flush(): Promise<void>;
   /** Drops what a day has passed over. */
@@ -223,6 +227,21 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
     charge(user, usage) {
       const tokens = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
       spendOn(account(user, limitsOf(user).tokensPerDay), tokens);
+    },
+    drop(user) {
+      const own = accounts.get(user);
+      accounts.delete(user);
+      if (own !== undefined) dirty.delete(own);
+    },
+    usage() {
+      const now = clock.monotonic();
+      const own = [...accounts.values()].filter(({ key, endsAt }) => now < endsAt && !key.startsWith(addressKey("")));
+      return own.map(({ key, spent, limit }) => ({
+        user: key,
+        tokens: Math.ceil(spent),
+        limit,
+        turns: running.get(key) ?? 0,
+      }));
     },
     async flush() {
       const changed = [...dirty];

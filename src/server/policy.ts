@@ -22,6 +22,7 @@ export const defaultPolicy = {
     searchesPerMinute: 60,
     uploadsPerHour: 30,
     uploadBytesPerDay: 104_857_600,
+    exportsPerHour: 10,
   },
   /** One person who is signed in, over all sockets. */
   user: {
@@ -33,6 +34,7 @@ export const defaultPolicy = {
     searchesPerMinute: 120,
     uploadsPerHour: 200,
     uploadBytesPerDay: 1_073_741_824,
+    exportsPerHour: 30,
   },
   /** One reply. */
   reply: {
