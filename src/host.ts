@@ -12,6 +12,8 @@ import { openStore } from "./adapters/embedded/store.ts";
 import { textOfPdf } from "./adapters/pdf/text.ts";
 import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
+import { blockRoutes } from "./server/admin-blocks.ts";
+import { keyRoutes } from "./server/admin-keys.ts";
 import { createAdminDoor, createGuard, operatorRoute } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAttachmentReader } from "./server/attachments.ts";
@@ -25,7 +27,6 @@ import { createErasure } from "./server/erasure.ts";
 import { createExporter } from "./server/export.ts";
 import { createFileRoutes } from "./server/file-routes.ts";
 import { createHttpFace } from "./server/http.ts";
-import { operatorRoutes } from "./server/operator-routes.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 import { createShelf } from "./server/shelf.ts";
@@ -186,7 +187,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const facts = { model: options.model.name, version: settings.version, guests: settings.guests, signIn };
   const assetsOf = (folder: string): Assets =>
     createAssets({ files: readAssets(folder), facts, frameAncestors: allowedOrigins });
-  const acts = operatorRoutes({ blocks: engine.blocks, rotateKey, figures: figureRoutes });
+  const operatorRoutes = { ...blockRoutes(engine.blocks), ...keyRoutes(rotateKey), ...figureRoutes };
   const face = createHttpFace({
     engine,
     limits: settings.limits,
@@ -194,7 +195,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
     admin: createAdminDoor({
-      routes: acts,
+      routes: operatorRoutes,
       token: options.adminToken,
       entrance: engine.entrance,
       journal,
@@ -241,7 +242,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     request: face.request,
     upgrade: face.upgrade,
-    routes: [...face.routes, ...Object.keys(acts).map(operatorRoute)],
+    routes: [...face.routes, ...Object.keys(operatorRoutes).map(operatorRoute)],
     ready: engine.ready,
     rotateKey,
     eraseUser: (user) => erasure.erase(user),

@@ -161,7 +161,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const titles = createTitles({
     ...making,
     mode: settings.titles,
-    used: (user, usage) => allowance.charge(user, usage),
+    used: (user, call) => allowance.charge(user, call),
   });
   const model = parts.model.name;
   const commands = createCommands({
