@@ -1,8 +1,9 @@
 // Owns what making replies may cost a person: messages a minute, replies at once, tokens a day. It calls no model and writes no log.
+import { isGuest } from "../domain/records.ts";
 import { reject, type Rejection, type Usage } from "../protocol/index.ts";
 import type { CallResult } from "./model-call.ts";
 import { createPace } from "./pace.ts";
-import { isGuest, type Policy } from "./policy.ts";
+import type { Policy } from "./policy.ts";
 import { uploadKey } from "./upload-quota.ts";
 import type { Clock, Spending } from "./ports.ts";
 

@@ -62,9 +62,6 @@ export const defaultPolicy = {
 export type Policy = { readonly [G in Group]: Readonly<(typeof defaultPolicy)[G]> };
 type Group = keyof typeof defaultPolicy;
 
-/** Guests have lower numbers. Their ids say who they are. */
-export const isGuest = (user: string): boolean => user.startsWith("guest_");
-
 const unbounded = <T extends Record<string, number>>(row: T): T => {
   const open: Record<string, number> = { ...row };
   for (const name of Object.keys(row)) open[name] = Number.POSITIVE_INFINITY;

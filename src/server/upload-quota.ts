@@ -1,7 +1,8 @@
 // Owns how many files and bytes of them a person may send: set aside before they come, settled after. It knows no file.
+import { isGuest } from "../domain/records.ts";
 import { reject, type Rejection } from "../protocol/index.ts";
 import { createPace } from "./pace.ts";
-import { isGuest, type Policy } from "./policy.ts";
+import type { Policy } from "./policy.ts";
 import type { Clock, Spending } from "./ports.ts";
 
 /** What one upload has set aside. */

@@ -103,7 +103,7 @@ test("UI14 B07 stop after a reload, by Esc, and before the first piece; nothing 
   await until(() => stage.model.requests.at(-1)?.outcome === "aborted", "the end at the model");
 });
 
-test("UI2 B08 going to another conversation, and leaving the page, stop nothing", async () => {
+test("UI2 B08 PR10 going to another conversation, and leaving the page, stop nothing", async () => {
   const context = await stage.context();
   const visitor = await stage.visit({ context });
   const { page } = visitor;
