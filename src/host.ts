@@ -14,6 +14,7 @@ import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
 import { blockRoutes } from "./server/admin-blocks.ts";
 import { keyRoutes } from "./server/admin-keys.ts";
+import { peopleRoutes } from "./server/admin-people.ts";
 import { createAdminDoor, createGuard, operatorRoute } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAttachmentReader } from "./server/attachments.ts";
@@ -189,7 +190,19 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const facts = { model: options.model.name, version: settings.version, guests: settings.guests, signIn };
   const assetsOf = (folder: string): Assets =>
     createAssets({ files: readAssets(folder), facts, frameAncestors: allowedOrigins });
-  const operatorRoutes = { ...blockRoutes(engine.blocks), ...keyRoutes(rotateKey), ...figureRoutes };
+  const operatorRoutes = {
+    ...blockRoutes(engine.blocks),
+    ...keyRoutes(rotateKey),
+    ...figureRoutes,
+    ...peopleRoutes({
+      ...engine,
+      sessions: store.sessions,
+      bus,
+      clock,
+      idleMs: settings.sessionIdleMs,
+      maxMs: settings.sessionMaxMs,
+    }),
+  };
   const face = createHttpFace({
     engine,
     limits: settings.limits,
