@@ -188,7 +188,7 @@ function headersOf({ name, mediaType }: KeyedFile): Record<string, string> {
 }
 
 /** Pages of other origins read an answer only where this says so; that they may ask at all was looked at before. */
-function allowOrigin({ headers }: IncomingMessage, response: ServerResponse): void {
+export function allowOrigin({ headers }: IncomingMessage, response: ServerResponse): void {
   response.setHeader("Vary", "Origin");
   if (headers.origin === undefined) return;
   response.setHeader("Access-Control-Allow-Origin", headers.origin);

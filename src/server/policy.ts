@@ -24,6 +24,7 @@ export const defaultPolicy = {
     uploadsAtOnce: 20,
     uploadsPerHour: 30,
     uploadBytesPerDay: 104_857_600,
+    exportsPerHour: 10,
   },
   /** One person who is signed in, over all sockets. */
   user: {
@@ -36,6 +37,7 @@ export const defaultPolicy = {
     uploadsAtOnce: 40,
     uploadsPerHour: 200,
     uploadBytesPerDay: 1_073_741_824,
+    exportsPerHour: 30,
   },
   /** One reply. */
   reply: {

@@ -99,7 +99,11 @@ export function createShelf(options: ShelfOptions): Shelf {
       kept = true;
       return file;
     } finally {
-      if (!kept) await writer?.abort();
+      if (!kept) {
+        // Before the bytes go: where nothing of it is left, nothing of it counts.
+        grant.release();
+        await writer?.abort();
+      }
       writing.delete(id);
     }
   };

@@ -18,6 +18,8 @@ export type UploadQuota = {
   load(): Promise<void>;
   /** `key`: that of the address, where all guests are counted together as well. `bytes`: how many are announced. */
   begin(asked: { user: string; key: string | undefined; bytes: number }): UploadGrant | Rejection;
+  /** Forgets somebody who is gone. */
+  drop(user: string): void;
   flush(): Promise<void>;
   forget(): void;
 };
@@ -151,6 +153,11 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
           hour.giveBack(user);
         },
       };
+    },
+    drop(user) {
+      const own = purses.get(user);
+      purses.delete(user);
+      if (own !== undefined) dirty.delete(own);
     },
     async flush() {
       const changed = [...dirty];

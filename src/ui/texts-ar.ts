@@ -63,6 +63,7 @@ export const arabic: Texts = {
     tooMany: (most) => `تتسع الرسالة الواحدة لـ ${most} ملفًا على الأكثر.`,
     lost: "تعذر الوصول إلى الخادم.",
     kinds: "تُقبل الصور (PNG وJPEG وGIF وWebP) وملفات PDF والنصوص فقط.",
+    unreadable: "هذا الملف فارغ أو لا يمكن قراءته.",
     tooLarge: (size) => `الحد الأقصى لحجم الملف ${size}.`,
     quota: (size) => `يمكن إرسال ملفات بحجم ${size} في اليوم.`,
     rate: (count) => `يمكن إرسال ${count} ملفًا في الساعة.`,

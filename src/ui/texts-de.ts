@@ -55,6 +55,7 @@ export const german: Texts = {
     tooMany: (most) => `Eine Nachricht nimmt höchstens ${most} Dateien auf.`,
     lost: "Der Server war nicht zu erreichen.",
     kinds: "Nur Bilder (PNG, JPEG, GIF, WebP), PDF und Text werden angenommen.",
+    unreadable: "Diese Datei ist leer oder kann nicht gelesen werden.",
     tooLarge: (size) => `Dateien dürfen höchstens ${size} haben.`,
     quota: (size) => `Am Tag dürfen Dateien von ${size} gesendet werden.`,
     rate: (count) => `In einer Stunde dürfen ${count} Dateien gesendet werden.`,

@@ -50,6 +50,7 @@ export const english = {
     tooMany: (most: number): string => `One message takes ${most} files at most.`,
     lost: "The server could not be reached.",
     kinds: "Only pictures (PNG, JPEG, GIF, WebP), PDF and text are taken.",
+    unreadable: "This file is empty, or cannot be read.",
     tooLarge: (size: string): string => `Files may have ${size} at most.`,
     quota: (size: string): string => `Files of ${size} may be sent in a day.`,
     rate: (count: number): string => `${count} files may be sent in an hour.`,

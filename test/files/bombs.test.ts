@@ -42,8 +42,8 @@ async function* of(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-describe("FL14", () => {
-  test("FL14 FI06 a PDF of 4 MB that unpacks to 4 GB is given up before it has a gigabyte", async () => {
+describe("FL16", () => {
+  test("FL16 FI06 a PDF of 4 MB that unpacks to 4 GB is given up before it has a gigabyte", async () => {
     const bytes = bomb(4096);
     expect(bytes.length).toBeLessThan(5 * megabyte);
     const before = process.memoryUsage().rss;
@@ -57,7 +57,7 @@ describe("FL14", () => {
     expect(most).toBeLessThan(1024 * megabyte);
     expect((await textOfPdf(of(pdf("Still here"))))?.trim()).toBe("Still here");
   });
-  test("FL14 of many at once two are read; who waits holds nothing", async () => {
+  test("FL16 of many at once two are read; who waits holds nothing", async () => {
     let open = 0;
     let most = 0;
     async function* counted(): AsyncGenerator<Uint8Array> {
@@ -68,7 +68,7 @@ describe("FL14", () => {
     expect((await Promise.all(all)).map((text) => text?.trim())).toEqual(Array.from({ length: 6 }, () => "words"));
     expect(most).toBe(2);
   });
-  test("FL14 one without words is not worked on again, one with words is", async () => {
+  test("FL16 one without words is not worked on again, one with words is", async () => {
     let asked: string[] = [];
     const kept = (id: string): KeyedFile => ({
       id,
@@ -112,7 +112,7 @@ describe("what is broken", () => {
   beforeEach(() => void (stage = new Stage()));
   afterEach(() => stage.end());
 
-  test("FL14 FL8 a file that is damaged on the disk takes no reply away: the model is told", async () => {
+  test("FL16 FL8 a file that is damaged on the disk takes no reply away: the model is told", async () => {
     let asked = "";
     const model: Model = {
       name: "listening",

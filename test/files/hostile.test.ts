@@ -52,7 +52,7 @@ const hold = (token = talker.session): Socket => {
 };
 
 describe("places", () => {
-  test("FL13 RL01 who holds all of their places gets no more, others do; each is free when its sender leaves", async () => {
+  test("FL15 RL01 who holds all of their places gets no more, others do; each is free when its sender leaves", async () => {
     await serve({ policy: numbers({ guest: { uploadsAtOnce: 2 } }) });
     const held = [hold(), hold()];
     await until(() => folder().length === 2, "both to have begun");
@@ -64,14 +64,14 @@ describe("places", () => {
     await until(() => folder().length === 2, "the place to be free");
     expect((await post(bodyOf("third.txt", "third"))).status).toBe(201);
   });
-  test("FL13 RL02 new guests do not make more places for an address", async () => {
+  test("FL15 RL02 new guests do not make more places for an address", async () => {
     await serve({ policy: numbers({ address: { guestUploadsAtOnce: 2 } }) });
     const guests = [talker, await served.talk(), await served.talk()];
     for (const guest of guests.slice(0, 2)) hold(guest.session);
     await until(() => folder().length === 2, "both to have begun");
     expect((await post(bodyOf("third.txt", "third"), guests[2]?.session)).status).toBe(429);
   });
-  test("FL13 FL1 bodies torn and mixed at random: each is answered, none holds a place, nothing is left but what was kept", async () => {
+  test("FL15 FL1 bodies torn and mixed at random: each is answered, none holds a place, nothing is left but what was kept", async () => {
     await serve({
       policy: { ...numbers({ guest: { uploadsAtOnce: 3, uploadsPerHour: 100_000, uploadBytesPerDay: 1e9 } }) },
     });
@@ -123,7 +123,7 @@ describe("places", () => {
 });
 
 describe("bodies", () => {
-  test("FL13 a body without a file that never ends, and one that goes on behind its file, are given up", async () => {
+  test("FL15 a body without a file that never ends, and one that goes on behind its file, are given up", async () => {
     await serve({ limits: { fileBytes: 10_000 } });
     for (const beginning of [
       "",
@@ -195,7 +195,7 @@ describe("bodies", () => {
 });
 
 describe("readers", () => {
-  test("FL13 thirty readers who leave at the first byte leave no file open", async () => {
+  test("FL15 thirty readers who leave at the first byte leave no file open", async () => {
     await serve();
     const { text } = await post(bodyOf("large.txt", "x".repeat(8_000_000)));
     const open = (): string[] =>

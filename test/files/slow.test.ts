@@ -55,7 +55,7 @@ async function reach(listener: RequestListener): Promise<{ socket: Socket; close
   return { socket: made, closed: () => closed };
 }
 
-test("FL13 a body that drips is given up, one that flows is not", async () => {
+test("FL15 a body that drips is given up, one that flows is not", async () => {
   const clock = timers();
   let came = 0;
   let outcome: unknown;
@@ -82,7 +82,7 @@ test("FL13 a body that drips is given up, one that flows is not", async () => {
   expect(clock.waiting()).toBe(0);
 });
 
-test("FL13 a reader who stops is given up, and the file is closed", async () => {
+test("FL15 a reader who stops is given up, and the file is closed", async () => {
   const clock = { ...hands(), ...timers() };
   let given = 0;
   let open = 0;
