@@ -11,15 +11,7 @@ export type Case = {
   readonly expected: Outcome;
   readonly step?: number;
 };
-type Group =
-  | "opcodes"
-  | "reserved bits"
-  | "masks"
-  | "lengths"
-  | "fragments"
-  | "control"
-  | "close codes"
-  | "UTF-8";
+type Group = "opcodes" | "reserved bits" | "masks" | "lengths" | "fragments" | "control" | "close codes" | "UTF-8";
 /** The command that a case carries, and its id. */
 export const commandId = "case";
 
