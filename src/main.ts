@@ -11,6 +11,7 @@ import { runCommand } from "./cli/command.ts";
 import { createHost, type PageSignIn } from "./host.ts";
 import { filesPath } from "./protocol/index.ts";
 import { systemClock } from "./server/clock.ts";
+import { importPath } from "./server/data-paths.ts";
 import { defaultEngineSettings } from "./server/engine.ts";
 import { problem } from "./server/http.ts";
 import { defaultPolicy, readPolicy, type Policy } from "./server/policy.ts";
@@ -86,10 +87,10 @@ const nameOf = (choice: Settings["model"]): string | undefined =>
 const modelSettings = (settings: Settings): ModelSettings => ({
   model: nameOf(settings.model),
   fallback: nameOf(settings.modelFallback),
-  openaiBaseUrl: settings.openaiBaseUrl,
-  openaiApiKey: settings.openaiApiKey,
-  anthropicApiKey: settings.anthropicApiKey,
-  googleApiKey: settings.googleApiKey,
+  openaiBaseUrl: settings.openaiBaseUrl?.reveal(),
+  openaiApiKey: settings.openaiApiKey?.reveal(),
+  anthropicApiKey: settings.anthropicApiKey?.reveal(),
+  googleApiKey: settings.googleApiKey?.reveal(),
   prefill: settings.modelPrefill,
 });
 
@@ -116,7 +117,7 @@ const uploadMs = 3_600_000;
 const bodyMs = 30_000;
 
 function boundBody(request: IncomingMessage): void {
-  if (request.url?.startsWith(filesPath) === true) return;
+  if ([filesPath, importPath].some((path) => request.url?.startsWith(path) === true)) return;
   const late = setTimeout(() => request.destroy(), bodyMs).unref();
   request.once("close", () => clearTimeout(late)).once("end", () => clearTimeout(late));
 }
@@ -136,7 +137,7 @@ async function main(): Promise<void> {
     model: found.model,
     fallback: found.fallback,
     identity: oidcIdentity({ issuers: issuersOf(settings), clock: systemClock, journal }),
-    masterKeys: settings.masterKeys,
+    masterKeys: settings.masterKeys.map((key) => key.reveal()),
     users: people?.users,
     durability: settings.durability,
     allowedOrigins:
@@ -144,8 +145,8 @@ async function main(): Promise<void> {
     loopback,
     policy,
     trustedProxies: settings.trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`),
-    adminToken: settings.adminToken,
-    metricsToken: settings.metricsToken,
+    adminToken: settings.adminToken?.reveal(),
+    metricsToken: settings.metricsToken?.reveal(),
     app: appFolder,
     signIn: pageSignIn(settings),
     journal,
@@ -215,8 +216,8 @@ async function main(): Promise<void> {
 /** `throughline block 192.0.2.7` and its like speak to the server that runs; `throughline load` to any, and needs no settings. */
 async function command(args: readonly string[]): Promise<number> {
   if (args[0] === "load") return (await import("./load/command.ts")).loadCommand(args.slice(1), console.log);
-  const { host, port, adminToken: token } = settingsOfProcess();
-  return runCommand(args, { host, port, token }, { print: console.log, complain: console.error });
+  const { host, port, adminToken } = settingsOfProcess();
+  return runCommand(args, { host, port, token: adminToken?.reveal() }, { print: console.log, complain: console.error });
 }
 
 const args = process.argv.slice(2);

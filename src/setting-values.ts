@@ -1,5 +1,6 @@
 // Owns how the text of one setting becomes a value, or why it does not; must not know what other settings say.
 import { BlockList, isIP, isIPv4 } from "node:net";
+import { Secret } from "./secret.ts";
 
 /** Who may sign in. Parsed from `AUTH`, in its order. */
 export type SignIn =
@@ -207,14 +208,14 @@ function parseNetwork(item: string): Network | undefined {
 }
 
 /** The first key is in use; those behind it only open what is still under them. */
-export function parseMasterKeys(text: string): readonly Uint8Array[] | Wrong {
+export function parseMasterKeys(text: string): readonly Secret<Uint8Array>[] | Wrong {
   const keys = list(text).map(parseMasterKey);
   const allowed =
     "32 bytes in base64 (openssl rand -base64 32); while a key is being replaced, the new and the old one: NEW,OLD.";
   const found = keys.filter((key) => key !== undefined);
   if (found.length < keys.length) return new Wrong(`is no key. Allowed: ${allowed}`);
   const isTwice = new Set(list(text)).size < found.length;
-  return isTwice ? new Wrong(`names one key twice. Allowed: ${allowed}`) : found;
+  return isTwice ? new Wrong(`names one key twice. Allowed: ${allowed}`) : found.map((key) => new Secret(key));
 }
 
 function parseMasterKey(text: string): Uint8Array | undefined {

@@ -1,4 +1,5 @@
 // Owns what every setting may be and its default: environment text in, typed settings or problems out. Must read nothing itself.
+import { Secret } from "./secret.ts";
 import {
   isLoopback,
   oneOf,
@@ -74,20 +75,27 @@ function parseAll(env: Readonly<Record<string, string | undefined>>, problems: s
     problems.push(`${name}: ${shown} ${value.reason}`);
     return fallback;
   };
+  /** The same of a value that must not be printed. */
+  const hide = <T>(name: string, parse: Parse<T>): Secret<T> | undefined =>
+    take(name, undefined, (text) => {
+      const value = parse(text);
+      return value instanceof Wrong ? value : new Secret(value);
+    });
   const guest: readonly SignIn[] = [{ kind: "guest" }];
   const none: readonly string[] = [];
+  const noKeys: readonly Secret<Uint8Array>[] = [];
   return {
     host: take("HOST", "127.0.0.1", parseHost),
     port: take("PORT", 8787, whole(0, 65_535, "a port")),
     dataDir: take("DATA_DIR", "./data", parsePath),
-    databaseUrl: take("DATABASE_URL", undefined, url(["postgres:", "postgresql:"])),
-    redisUrl: take("REDIS_URL", undefined, url(["redis:", "rediss:"])),
+    databaseUrl: hide("DATABASE_URL", url(["postgres:", "postgresql:"])),
+    redisUrl: hide("REDIS_URL", url(["redis:", "rediss:"])),
     model: take("MODEL", undefined, parseModel),
     modelFallback: take("MODEL_FALLBACK", undefined, parseModel),
-    openaiBaseUrl: take("OPENAI_BASE_URL", undefined, url(["https:", "http:"])),
-    openaiApiKey: take("OPENAI_API_KEY", undefined, parseToken),
-    anthropicApiKey: take("ANTHROPIC_API_KEY", undefined, parseToken),
-    googleApiKey: take("GOOGLE_GENERATIVE_AI_API_KEY", undefined, parseToken),
+    openaiBaseUrl: hide("OPENAI_BASE_URL", url(["https:", "http:"])),
+    openaiApiKey: hide("OPENAI_API_KEY", parseToken),
+    anthropicApiKey: hide("ANTHROPIC_API_KEY", parseToken),
+    googleApiKey: hide("GOOGLE_GENERATIVE_AI_API_KEY", parseToken),
     modelPrefill: take("MODEL_PREFILL", "auto", oneOf(["auto", "on", "off"])),
     modelFirstTokenMs: take("MODEL_FIRST_TOKEN_MS", 60_000, whole(1, longestTimer, "milliseconds")),
     modelBetweenTokensMs: take("MODEL_BETWEEN_TOKENS_MS", 30_000, whole(1, longestTimer, "milliseconds")),
@@ -114,9 +122,9 @@ function parseAll(env: Readonly<Record<string, string | undefined>>, problems: s
     allowedOrigins: take("ALLOWED_ORIGINS", "own" as const, parseOrigins),
     trustedProxies: take("TRUSTED_PROXIES", [], parseNetworks),
     /** None: a file of DATA_DIR has it. */
-    masterKeys: take("MASTER_KEY", [], parseMasterKeys),
-    adminToken: take("ADMIN_TOKEN", undefined, parseToken),
-    metricsToken: take("METRICS_TOKEN", undefined, parseToken),
+    masterKeys: take("MASTER_KEY", noKeys, parseMasterKeys),
+    adminToken: hide("ADMIN_TOKEN", parseToken),
+    metricsToken: hide("METRICS_TOKEN", parseToken),
     limits: take("LIMITS", { kind: "default" } as const, parseLimits),
     logLevel: take("LOG_LEVEL", "info", oneOf(logLevels)),
     drainMs: take("DRAIN_MS", 20_000, whole(0, 3_600_000, "milliseconds")),

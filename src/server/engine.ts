@@ -6,15 +6,16 @@ import { createAllowance, type Allowance } from "./allowance.ts";
 import type { AttachmentReader } from "./attachments.ts";
 import { createBlockList, type BlockList } from "./blocks.ts";
 import { createCommands } from "./commands.ts";
-import { createCommitter } from "./committer.ts";
+import { createCommitter, type Committer } from "./committer.ts";
 import { createEntrance, type Entrance } from "./entrance.ts";
 import { createHub } from "./hub.ts";
 import type { CallLimits } from "./model-call.ts";
 import { createModelPool } from "./model-pool.ts";
 import { defaultPolicy, type Policy } from "./policy.ts";
 import type { Blocks, Bus, Clock, Identity, Journal, Log, Meter, Model, Sessions, Spending, Users } from "./ports.ts";
+import { createPresence, type Presence } from "./presence.ts";
 import { createDoorman } from "./sessions.ts";
-import { createSocket, type Socket } from "./socket.ts";
+import { createSocket } from "./socket.ts";
 import { createSweep, sweepMs } from "./sweep.ts";
 import { createTails } from "./tails.ts";
 import { createTitles } from "./titles.ts";
@@ -96,7 +97,11 @@ export type Engine = {
   accept(wire: Wire, visitor?: Visitor): WireEvents;
   readonly entrance: Entrance;
   readonly blocks: BlockList;
+  readonly committer: Pick<Committer, "submit">;
   readonly sockets: () => number;
+  /** What the operator is shown of who is here, and of what they use. */
+  readonly presence: Pick<Presence, "list" | "people" | "disconnect" | "count">;
+  readonly allowance: Pick<Allowance, "usage" | "drop">;
   /** Ready for new work: started and not leaving. */
   readonly ready: () => boolean;
   /** Leaves: no new work, running replies finished or handed over, sockets closed spread over the time left, within `graceMs`. */
@@ -112,8 +117,6 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   // The owner of leases is one life of the process: with the same name a restart would take its own dead turns for running.
   const owner = `${node}#${clock.secret(6)}`;
   let phase: "starting" | "ready" | "draining" = "starting";
-  const sockets = new Set<Socket>();
-  const wires = new Set<Wire>();
 
   const committer = createCommitter({
     log,
@@ -125,8 +128,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       const first = outcome.entries[0];
       const head = outcome.entries.at(-1)?.last;
       if (first === undefined || head === undefined) return;
-      const { conversation } = work;
-      const { entries } = outcome;
+      const [{ conversation }, { entries }] = [work, outcome];
       bus.publish(`conversation/${conversation}`, { kind: "entries", conversation, head, entries });
       // Pieces of replies change no row of the list; everything else does.
       if (first.event.kind === "reply.appended" || first.event.kind === "reply.part") return;
@@ -151,7 +153,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     abuse: policy.abuse,
     trustedProxies,
     changed() {
-      for (const socket of sockets) socket.checkBlock();
+      for (const socket of presence.sockets()) socket.checkBlock();
     },
   });
   const making = { allowance, log, committer, clock, journal, meter, models, bus, owner };
@@ -159,9 +161,8 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const titles = createTitles({
     ...making,
     mode: settings.titles,
-    used: (user, usage) => allowance.charge(user, usage),
+    used: (user, call) => allowance.charge(user, call),
   });
-  const accepting = (): boolean => phase === "ready";
   const model = parts.model.name;
   const commands = createCommands({
     log,
@@ -173,7 +174,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     limits,
     owner,
     model,
-    accepting,
+    accepting: () => phase === "ready",
     opened: titles.opened,
   });
   const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = settings;
@@ -200,6 +201,12 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     idleMs,
     maxMs,
   };
+  const presence = createPresence({
+    entrance,
+    clock,
+    journal,
+    serve: (wire, entry, journal, gone) => createSocket({ ...socketOptions, journal }, wire, entry, gone),
+  });
 
   const timers = new Map<() => void, () => void>();
   const every = (ms: number, act: () => void): void => {
@@ -216,11 +223,11 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       await turns.recover();
       phase = "ready";
       every(settings.heartbeatMs, () => {
-        for (const socket of sockets) socket.beat();
+        for (const socket of presence.sockets()) socket.beat();
       });
       every(1000, () => {
-        for (const socket of sockets) socket.tick();
-        countQueues(wires, meter);
+        for (const socket of presence.sockets()) socket.tick();
+        countQueues(presence.wires(), meter);
         void keepSpending(allowance, journal);
       });
       every(3_600_000, () => {
@@ -232,33 +239,26 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     },
     entrance,
     blocks,
-    accept(wire, visitor = {}) {
-      const entry = entrance.enter(visitor);
-      const socket = createSocket(socketOptions, wire, entry, (code) => {
-        entry.leave(code);
-        sockets.delete(socket);
-        wires.delete(wire);
-      });
-      sockets.add(socket);
-      wires.add(wire);
-      return socket;
-    },
-    sockets: () => sockets.size,
+    committer,
+    presence,
+    allowance,
+    accept: (wire, visitor = {}) => presence.accept(wire, visitor),
+    sockets: presence.count,
     ready: () => phase === "ready",
     async drain(graceMs) {
       phase = "draining";
       titles.leave();
       const deadline = clock.monotonic() + graceMs;
       // A little of the time is kept for closing; few sockets need little.
-      const spread = Math.min(graceMs / 3, sockets.size * 5);
+      const spread = Math.min(graceMs / 3, presence.count() * 5);
       // While replies are being finished here, a reader does best to stay.
       const stay = turns.active() > 0 ? graceMs - spread : 0;
-      for (const socket of sockets) socket.notifyDraining(Math.round(stay + clock.random() * spread));
+      for (const socket of presence.sockets()) socket.notifyDraining(Math.round(stay + clock.random() * spread));
       const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(Math.max(0, ms), resolve));
       await Promise.race([turns.idle(), wait(deadline - clock.monotonic() - spread - 500)]);
       // A store without room would hold this up for as long as it has none; what is not handed over is taken over.
       await Promise.race([turns.handOver(), wait(deadline - clock.monotonic() - spread)]);
-      const closing = [...sockets].map(
+      const closing = [...presence.sockets()].map(
         (socket) =>
           new Promise<void>((resolve) => {
             clock.after(clock.random() * spread, () => {

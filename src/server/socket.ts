@@ -58,6 +58,7 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
   let listening = false;
   let leave = nothing;
   let missed = 0;
+  let request = 1;
   let result: "ok" | Rejection["code"] = "ok";
   const controlAllowed = createControlMeter(clock);
   let cancelClose = nothing;
@@ -213,7 +214,7 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
   const pump = async (): Promise<void> => {
     if (busy) return;
     busy = true;
-    for (let next = inbox.next(); next !== undefined && !isClosed(); next = inbox.next()) {
+    for (let next = inbox.next(); next !== undefined && !isClosed(); next = inbox.next(), request++) {
       if (state.kind === "waiting" && next.bytes > limits.authBytes) return close(1009);
       const decoded = decode(next.text, limits);
       const received = receiveFrame(state, decoded);
@@ -236,7 +237,7 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
     const full = error instanceof StoreFailure;
     // Else a bug of ours: the connection and everybody else go on (JS12).
     const ref = clock.uuid();
-    journal.error("handler_failed", { ref, error: errorName(error) });
+    journal.error("handler_failed", { request, ref, error: errorName(error) });
     const internal = { detail: `Something went wrong on the server (${ref}).` };
     answerError(id, full ? reject("unavailable", { retryAfterMs: 1000 }) : reject("internal", internal));
     if (state.kind === "waiting") close(full ? 1013 : 1011);

@@ -130,6 +130,8 @@ export const arabic: Texts = {
   lastSevenDays: "آخر 7 أيام",
   rename: "إعادة تسمية",
   archive: "أرشفة",
+  exportMarkdown: "تصدير بصيغة Markdown",
+  exportJson: "تصدير بصيغة JSON",
   unarchive: "إخراج من الأرشيف",
   archived: "الأرشيف",
   backToList: "العودة إلى كل المحادثات",

@@ -124,6 +124,8 @@ export const german: Texts = {
   lastSevenDays: "Letzte 7 Tage",
   rename: "Umbenennen",
   archive: "Archivieren",
+  exportMarkdown: "Als Markdown exportieren",
+  exportJson: "Als JSON exportieren",
   unarchive: "Aus dem Archiv holen",
   archived: "Archiv",
   backToList: "Zurück zu allen Unterhaltungen",

@@ -122,6 +122,8 @@ export const english = {
   lastSevenDays: "Last 7 days",
   rename: "Rename",
   archive: "Archive",
+  exportMarkdown: "Export as Markdown",
+  exportJson: "Export as JSON",
   unarchive: "Take out of the archive",
   archived: "Archived",
   backToList: "Back to all conversations",

@@ -94,7 +94,7 @@ test("UI41 UI44 B2 on a slow network the bar grows while one writes; cut in the 
   stage.proxy.freeze("up", false);
   stage.reachable = true;
   await soon(() => beside(visitor, "ready").allTextContents(), { timeout: 30_000 }).toEqual(["slow.txt18.1 MB"]);
-});
+}, 60_000);
 
 test("UI44 Send waits for a file; who goes on writing has not finished, and sends again", async () => {
   const visitor = await stage.visit();
@@ -112,7 +112,7 @@ test("UI44 Send waits for a file; who goes on writing has not finished, and send
   expect([await visitor.own.count(), await visitor.box.inputValue()]).toEqual([0, "one two"]);
   await visitor.button("Send").click();
   await soon(() => visitor.own.last().locator(".tl-own-text").textContent()).toBe("one two");
-});
+}, 60_000);
 
 test("UI41 by keys alone, and told aloud: add, send, remove, look at, back to where one was", async () => {
   const visitor = await stage.visit();
@@ -232,3 +232,25 @@ test("UI41 A2 G1 the server dies while files are beside the box: they are sent w
   const image = visitor.own.last().getByRole("button", { name: "Show cat.png large" }).locator("img");
   await soon(() => image.evaluate((one) => (one instanceof HTMLImageElement ? one.naturalWidth : 0))).toBe(64);
 });
+
+test("UI44 a network that only swallows: the upload is given up and begun anew, and arrives", async () => {
+  const visitor = await stage.visit();
+  const { page } = visitor;
+  visitor.expectTrouble();
+  // No other connection is kept, which the second attempt might be sent into.
+  stage.cut();
+  await page.locator('.tl-dot:not([data-state="online"])').waitFor();
+  stage.reachable = true;
+  await visitor.online();
+  await page.clock.install();
+  stage.proxy.freeze("up", true);
+  await drop(page, [large("slow.txt", 19)]);
+  await soon(() => share(visitor)).toBeGreaterThan(0);
+  stage.proxy.lose();
+  stage.proxy.freeze("up", false);
+  // All of it has gone, and no answer comes.
+  await soon(() => share(visitor)).toBe(1);
+  expect(await beside(visitor, "ready").count()).toBe(0);
+  await page.clock.fastForward(125_000);
+  await soon(() => beside(visitor, "ready").allTextContents(), { timeout: 30_000 }).toEqual(["slow.txt18.1 MB"]);
+}, 60_000);

@@ -11,7 +11,7 @@ import type { Store } from "../../src/adapters/embedded/store.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { createEngine, defaultEngineSettings } from "../../src/server/engine.ts";
 import { unlimited } from "../../src/server/policy.ts";
-import type { Meter } from "../../src/server/ports.ts";
+import type { Journal, Meter } from "../../src/server/ports.ts";
 import type { Wire } from "../../src/server/wire.ts";
 import { modelFrom } from "../../src/adapters/models/index.ts";
 import { createHost, type Host, type HostOptions, type Model } from "../../src/host.ts";
@@ -142,10 +142,10 @@ export class Stage {
 export async function startBare(
   store: Pick<Store, "log" | "sessions" | "users" | "close">,
   model: Model,
-  more: { meter?: Meter; buffered?: () => number } = {},
+  more: { meter?: Meter; buffered?: () => number; journal?: Journal } = {},
 ): Promise<{ frames: Frame[]; text: (frame: object) => void; end: () => Promise<void> }> {
   const nothing = (): undefined => undefined;
-  const journal = { info: nothing, warn: nothing, error: nothing };
+  const journal = more.journal ?? { info: nothing, warn: nothing, error: nothing };
   const identity = { verify: () => Promise.reject(new Error()) };
   const engine = createEngine(
     { ...store, bus: localBus(), clock: systemClock, journal, model, identity, meter: more.meter },
@@ -183,6 +183,7 @@ export async function startBare(
 export function counting(): Model {
   return modelFrom({
     name: "counting",
+    images: true,
     async *stream({ messages }, signal) {
       const part = messages.at(-1)?.content[0];
       const [, words = "3", pause = "0"] =

@@ -170,7 +170,7 @@ describe("a search", () => {
         ]);
         const erase = work(`c-${n % 20}`, (view) => ({ conversation: { ...known(view), deleted: true }, erase: true }));
         if (n < 20) await done(store.log, erase);
-        if (n % 10 === 9) await store.eraseUser("bob");
+        if (n % 10 === 9) await store.erasures.erase("bob");
         await new Promise((resolve) => setImmediate(resolve));
       }
     };

@@ -1,5 +1,7 @@
 // Owns the proof that every setting has its default, takes what is allowed, and refuses the rest by name without leaking secrets.
+import { format, inspect } from "node:util";
 import { expect, test } from "vitest";
+import { Secret } from "../../src/secret.ts";
 import { readSettings, type Settings } from "../../src/settings.ts";
 
 const key = Buffer.alloc(32, 7).toString("base64");
@@ -15,6 +17,10 @@ function problems(env: Record<string, string | undefined>): readonly string[] {
   const result = readSettings(env);
   return result.ok ? [] : result.problems;
 }
+
+/** What a secret setting holds: it has to be asked for. */
+const revealed = (value: unknown): unknown =>
+  Array.isArray(value) ? value.map(revealed) : value instanceof Secret ? value.reveal() : value;
 
 const defaults: Omit<Settings, "systemPrompt"> = {
   host: "127.0.0.1",
@@ -331,7 +337,7 @@ test("SS1 the table of this test names every setting but those with tests of the
 });
 
 test.each(Object.entries(table))("SS2 %s takes what is allowed", (name, { field, good, beside }) => {
-  for (const [text, value] of good) expect(read({ ...beside, [name]: text })[field]).toEqual(value);
+  for (const [text, value] of good) expect(revealed(read({ ...beside, [name]: text })[field])).toEqual(value);
 });
 
 test.each(Object.entries(table))("SS2 %s unset or empty is the default", (name, { field }) => {
@@ -377,6 +383,32 @@ test("SS4 a long or odd value is shown short and on one line", () => {
   expect(problem.length).toBeLessThan(300);
   expect(problem).not.toContain("\n");
   expect(problem).not.toContain("\u001b");
+});
+
+test("SS7 G13 what prints settings prints no secret: as JSON, in a text, by console, in an error, spread or copied", () => {
+  const secret = "sixteen-letters-";
+  const token = { OPENAI_API_KEY: secret, ANTHROPIC_API_KEY: secret, GOOGLE_GENERATIVE_AI_API_KEY: secret };
+  const urls = { OPENAI_BASE_URL: `https://u:${secret}@models.example/v1` };
+  const settings = read({ ...token, ...urls, ADMIN_TOKEN: secret, METRICS_TOKEN: secret, MASTER_KEY: key });
+  const bytes = settings.masterKeys[0]?.reveal() ?? new Uint8Array();
+  const printed = [
+    JSON.stringify(settings),
+    JSON.stringify(Object.entries(settings.adminToken ?? {})),
+    inspect(settings, { depth: 9, showHidden: true }),
+    format("%s %o %O %j", settings.adminToken, settings, settings, settings),
+    String(settings.adminToken) + String(settings.masterKeys[0]),
+    new Error("no", { cause: settings.adminToken }).stack ?? "",
+    Object.values(settings).map(String).join(),
+  ];
+  for (const text of printed) {
+    expect(text).not.toContain(secret);
+    expect(text).not.toContain(key);
+    expect(text).not.toContain(String(bytes));
+  }
+  expect(printed[0]).toContain('"adminToken":"[secret]"');
+  expect(settings.adminToken?.reveal()).toBe(secret);
+  expect(() => structuredClone(settings.adminToken)).not.toThrow();
+  expect(JSON.stringify(structuredClone(settings.adminToken))).not.toContain(secret);
 });
 
 test("SS5 the cluster's settings: one alone is refused, both are not in this version", () => {
