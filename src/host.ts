@@ -12,6 +12,9 @@ import { openStore } from "./adapters/embedded/store.ts";
 import { textOfPdf } from "./adapters/pdf/text.ts";
 import { prometheusMeter } from "./adapters/metrics/prometheus.ts";
 import { reject, type Limits } from "./protocol/index.ts";
+import { blockRoutes } from "./server/admin-blocks.ts";
+import { keyRoutes } from "./server/admin-keys.ts";
+import { peopleRoutes } from "./server/admin-people.ts";
 import { createAdminDoor, createGuard, operatorRoute } from "./server/admin.ts";
 import { parseRange } from "./server/addresses.ts";
 import { createAttachmentReader } from "./server/attachments.ts";
@@ -25,7 +28,6 @@ import { createErasure } from "./server/erasure.ts";
 import { createExporter } from "./server/export.ts";
 import { createFileRoutes } from "./server/file-routes.ts";
 import { createHttpFace } from "./server/http.ts";
-import { operatorRoutes } from "./server/operator-routes.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Users } from "./server/ports.ts";
 import { createShelf } from "./server/shelf.ts";
@@ -134,8 +136,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
   };
   const bus = localBus();
   const counted = prometheusMeter();
-  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])].map(({ name }) => name);
-  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models });
+  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])];
+  const names = models.map(({ name }) => name);
+  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models: names });
   const users = typeof options.users === "function" ? options.users(store.users) : (options.users ?? store.users);
   const quota = createUploadQuota({ policy: settings.policy, clock, spending: store.spending });
   const shelf = createShelf({
@@ -146,6 +149,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     clock,
     journal,
     limits: settings.limits,
+    seesPictures: models.some(({ capabilities }) => capabilities.images),
   });
   const engine = createEngine(
     {
@@ -186,7 +190,19 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const facts = { model: options.model.name, version: settings.version, guests: settings.guests, signIn };
   const assetsOf = (folder: string): Assets =>
     createAssets({ files: readAssets(folder), facts, frameAncestors: allowedOrigins });
-  const acts = operatorRoutes({ blocks: engine.blocks, rotateKey, figures: figureRoutes });
+  const operatorRoutes = {
+    ...blockRoutes(engine.blocks),
+    ...keyRoutes(rotateKey),
+    ...figureRoutes,
+    ...peopleRoutes({
+      ...engine,
+      sessions: store.sessions,
+      bus,
+      clock,
+      idleMs: settings.sessionIdleMs,
+      maxMs: settings.sessionMaxMs,
+    }),
+  };
   const face = createHttpFace({
     engine,
     limits: settings.limits,
@@ -194,7 +210,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.
     admin: createAdminDoor({
-      routes: acts,
+      routes: operatorRoutes,
       token: options.adminToken,
       entrance: engine.entrance,
       journal,
@@ -207,7 +223,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     allowedOrigins,
     loopback,
     documents: createDocuments(settings.version),
-    files: createFileRoutes({ ...door, shelf, meter, accepting: engine.ready }),
+    files: createFileRoutes({ ...door, shelf, meter, limits: settings.limits, accepting: engine.ready }),
     data: createDataRoutes({
       ...door,
       erasure,
@@ -241,7 +257,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     request: face.request,
     upgrade: face.upgrade,
-    routes: [...face.routes, ...Object.keys(acts).map(operatorRoute)],
+    routes: [...face.routes, ...Object.keys(operatorRoutes).map(operatorRoute)],
     ready: engine.ready,
     rotateKey,
     eraseUser: (user) => erasure.erase(user),

@@ -28,6 +28,32 @@ const block = v.object({
 });
 export type Block = v.InferOutput<typeof block>;
 const blocks = v.object({ blocks: v.array(block) });
+const connections = v.object({
+  count: v.number(),
+  connections: v.array(
+    v.object({
+      number: v.number(),
+      since: v.string(),
+      user: v.optional(v.string()),
+      device: v.string(),
+      place: v.string(),
+      queuedBytes: v.number(),
+    }),
+  ),
+});
+export type Connections = v.InferOutput<typeof connections>;
+const person = v.object({
+  user: v.string(),
+  sockets: v.number(),
+  turns: v.number(),
+  tokens: v.number(),
+  limit: v.optional(v.number()),
+});
+const people = v.object({ count: v.number(), people: v.array(person) });
+export type People = v.InferOutput<typeof people>;
+const session = v.object({ id: v.string(), device: v.string(), place: v.string(), lastSeenAt: v.string() });
+export type Session = v.InferOutput<typeof session>;
+const sessions = v.object({ sessions: v.array(session) });
 
 /** Why there is nothing to show: the door is shut, or a sentence. */
 export class Refused extends Error {
@@ -70,6 +96,7 @@ async function ask(method: string, path: string, body?: object): Promise<unknown
   if (response.status === 404 && path === "figures") {
     throw new Refused(token === null ? "" : "The server does not take this token.", true);
   }
+  if (response.status === 404 && method === "DELETE") throw new Refused("It had ended already.", false);
   throw new Refused(
     response.status === 400 ? "This is no IP address and no range." : "The server refused this.",
     false,
@@ -82,3 +109,10 @@ export const addBlock = (address: string, minutes: number | undefined): Promise<
   ask("POST", "blocks", minutes === undefined ? { address } : { address, forMs: minutes * 60_000 });
 export const liftBlock = (range: string): Promise<unknown> =>
   ask("DELETE", `blocks?address=${encodeURIComponent(range)}`);
+export const readConnections = async (): Promise<Connections> => v.parse(connections, await ask("GET", "connections"));
+export const disconnect = (number: number): Promise<unknown> => ask("DELETE", `connections?number=${number}`);
+export const readPeople = async (): Promise<People> => v.parse(people, await ask("GET", "people"));
+export const readSessions = async (user: string): Promise<Session[]> =>
+  v.parse(sessions, await ask("GET", `sessions?user=${encodeURIComponent(user)}`)).sessions;
+export const revoke = (user: string, id: string): Promise<unknown> =>
+  ask("DELETE", `sessions?user=${encodeURIComponent(user)}&session=${encodeURIComponent(id)}`);

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState, type FormEvent, type ReactElement } f
 import { createRoot } from "react-dom/client";
 import { Blocks } from "./blocks.tsx";
 import { fieldOf, forgetToken, hasToken, keepToken, readFigures, Refused, type Figures } from "./door.ts";
+import { PeopleLists } from "./people.tsx";
 import { Plot, type Line } from "./plot.tsx";
 
 const everyMs = 5000;
@@ -117,6 +118,7 @@ function Shown({ figures }: { figures: Figures }): ReactElement {
           ))}
         </ul>
       </section>
+      <PeopleLists />
       <Blocks />
     </>
   );

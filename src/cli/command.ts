@@ -10,6 +10,11 @@ throughline block ADDRESS        shut out an address or a range such as 203.0.11
     --reason TEXT                a note for the list
 throughline unblock ADDRESS      let it in again
 throughline blocks               list what is shut out
+throughline connections          list the latest sockets
+throughline disconnect NUMBER    close one; its client may come back
+throughline usage                list who used how many tokens today, has sockets, has replies being made
+throughline sessions USER        list where somebody is signed in
+throughline revoke USER [ID]     sign them out, of one session or of all
 throughline rotate-key           make a new master key and put everything under it
 throughline load --url URL       find out what a deployment holds; --help tells the options
 throughline help                 this text
@@ -25,6 +30,15 @@ function readTime(text: string): number | undefined {
   return ms > 0 ? ms : undefined;
 }
 
+/** The words that follow a command's name. */
+const wanted: Readonly<Record<string, { least: number; most: number; what: string }>> = {
+  block: { least: 1, most: 1, what: "ADDRESS" },
+  unblock: { least: 1, most: 1, what: "ADDRESS" },
+  disconnect: { least: 1, most: 1, what: "NUMBER" },
+  sessions: { least: 1, most: 1, what: "USER" },
+  revoke: { least: 1, most: 2, what: "USER" },
+};
+
 /** Runs a command. Gives the exit code: 0 done, 1 the server refused or is not there, 2 the command makes no sense. */
 export async function runCommand(args: readonly string[], server: Server, terminal: Terminal): Promise<number> {
   const [name = "help", ...rest] = args;
@@ -39,10 +53,10 @@ export async function runCommand(args: readonly string[], server: Server, termin
   const read = readArguments(rest);
   if (typeof read === "string") return misused(read);
   const { positionals, for: time, reason } = read;
-  const [address = "", ...more] = positionals;
-  const wantsAddress = name === "block" || name === "unblock";
-  if (more.length > 0 || (!wantsAddress && address !== "")) return misused("There are words too many.");
-  if (wantsAddress && address === "") return misused(`Which address? throughline ${name} ADDRESS.`);
+  const [address = "", id, ...more] = positionals;
+  const { least, most, what } = wanted[name] ?? { least: 0, most: 0, what: "" };
+  if (more.length > 0 || positionals.length > most) return misused("There are words too many.");
+  if (positionals.length < least) return misused(`Which one? throughline ${name} ${what}.`);
   if (name !== "block" && (time ?? reason) !== undefined) return misused("--for and --reason belong to block.");
 
   const act = async (
@@ -72,6 +86,37 @@ export async function runCommand(args: readonly string[], server: Server, termin
         if (list.length === 0) terminal.print("Nobody is blocked.");
         for (const block of list) terminal.print(describe(block));
       });
+    case "connections":
+      return act({ method: "GET", path: "connections" }, (body) => {
+        const list = listOf(body, "connections");
+        if (list.length === 0) terminal.print("Nobody is connected.");
+        for (const one of list) terminal.print(lineOf(one, ["number", "user", "device", "place", "since"]));
+      });
+    case "disconnect":
+      return act({ method: "DELETE", path: `connections?${new URLSearchParams({ number: address })}` }, () => {
+        terminal.print("Disconnected.");
+      });
+    case "usage":
+      return act({ method: "GET", path: "people" }, (body) => {
+        const list = listOf(body, "people");
+        if (list.length === 0) terminal.print("Nobody is here.");
+        for (const one of list) {
+          const [tokens, sockets, turns] = ["tokens", "sockets", "turns"].map((name) => textOf(one, name));
+          terminal.print(`${textOf(one, "user")}  ${tokens} tokens  ${sockets} sockets  ${turns} replies`);
+        }
+      });
+    case "sessions":
+      return act({ method: "GET", path: `sessions?${new URLSearchParams({ user: address })}` }, (body) => {
+        const list = listOf(body, "sessions");
+        if (list.length === 0) terminal.print("There is no session.");
+        for (const one of list) terminal.print(lineOf(one, ["id", "device", "place", "lastSeenAt"]));
+      });
+    case "revoke": {
+      const query = new URLSearchParams(id === undefined ? { user: address } : { user: address, session: id });
+      return act({ method: "DELETE", path: `sessions?${query}` }, (body) => {
+        terminal.print(`Sessions that were ended: ${textOf(body, "ended")}`);
+      });
+    }
     case "rotate-key":
       return act({ method: "POST", path: "rotate-key" }, () => terminal.print("The master key is a new one."));
     default:
@@ -104,8 +149,11 @@ const listOf = (body: unknown, name: string): unknown[] => {
 /** A text of an answer, on one line whatever is in it (OP05). */
 const textOf = (body: unknown, name: string): string => {
   const text = fieldOf(body, name);
+  if (typeof text === "number") return String(text);
   return typeof text === "string" ? text.replaceAll(/\p{C}/gu, " ") : "";
 };
+const lineOf = (body: unknown, names: readonly string[]): string =>
+  names.map((name) => textOf(body, name) || "-").join("  ");
 
 /** `203.0.113.0/24  everyone  until 2026-01-01T00:00:00.000Z  by operator  spam` */
 function describe(block: unknown): string {

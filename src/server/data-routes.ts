@@ -1,7 +1,7 @@
 // Owns the HTTP of what is somebody's own: who may, how often, export, import, the end of the account. It reads and deletes nothing itself.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
-import { isRejection } from "../domain/records.ts";
+import { isGuest, isRejection } from "../domain/records.ts";
 import { reject, type Limits, type Rejection } from "../protocol/index.ts";
 import { accountPath, archivePath, exportedIdOf, importPath } from "./data-paths.ts";
 import type { Entrance } from "./entrance.ts";
@@ -15,7 +15,7 @@ import { countedBody } from "./import-body.ts";
 import type { Importer } from "./import.ts";
 import { readJson } from "./json-body.ts";
 import { createPace } from "./pace.ts";
-import { isGuest, type Policy } from "./policy.ts";
+import type { Policy } from "./policy.ts";
 import { StoreFailure, type Clock, type Journal } from "./ports.ts";
 import { sendProblem, statusOf } from "./problem.ts";
 import type { UploadQuota } from "./upload-quota.ts";

@@ -100,7 +100,7 @@ export type Engine = {
   readonly committer: Pick<Committer, "submit">;
   readonly sockets: () => number;
   /** What the operator is shown of who is here, and of what they use. */
-  readonly presence: Pick<Presence, "list" | "people" | "disconnect">;
+  readonly presence: Pick<Presence, "list" | "people" | "disconnect" | "count">;
   readonly allowance: Pick<Allowance, "usage" | "drop">;
   /** Ready for new work: started and not leaving. */
   readonly ready: () => boolean;
@@ -161,7 +161,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const titles = createTitles({
     ...making,
     mode: settings.titles,
-    used: (user, usage) => allowance.charge(user, usage),
+    used: (user, call) => allowance.charge(user, call),
   });
   const model = parts.model.name;
   const commands = createCommands({

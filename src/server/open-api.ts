@@ -226,6 +226,53 @@ const paths: Readonly<Record<string, Partial<Record<Method, Json>>>> = {
       responses: { 200: json("What was lifted.", block), ...refusals("not_found") },
     },
   },
+  "/api/v1/admin/connections": {
+    get: {
+      summary: "The latest connections, with who is behind them",
+      security: operator,
+      responses: {
+        200: json("How many there are, and the newest hundred.", {
+          type: "object",
+          properties: { count: { type: "integer" }, connections: { type: "array", items: { type: "object" } } },
+        }),
+      },
+    },
+    delete: {
+      summary: "Closes a connection (1001); its client may come back",
+      security: operator,
+      parameters: [{ name: "number", in: "query", required: true, schema: { type: "integer" } }],
+      responses: { 200: json("It is closed.", { type: "object" }), ...refusals("not_found") },
+    },
+  },
+  "/api/v1/admin/people": {
+    get: {
+      summary: "What people use today: tokens, sockets, replies being made",
+      security: operator,
+      responses: {
+        200: json("How many there are, and the hundred who used most.", {
+          type: "object",
+          properties: { count: { type: "integer" }, people: { type: "array", items: { type: "object" } } },
+        }),
+      },
+    },
+  },
+  "/api/v1/admin/sessions": {
+    get: {
+      summary: "Where a person is signed in",
+      security: operator,
+      parameters: [{ name: "user", in: "query", required: true, schema: { type: "string" } }],
+      responses: { 200: json("The live sessions.", { type: "object" }) },
+    },
+    delete: {
+      summary: "Ends one session of a person, or all",
+      security: operator,
+      parameters: [
+        { name: "user", in: "query", required: true, schema: { type: "string" } },
+        { name: "session", in: "query", required: false, schema: { type: "string" } },
+      ],
+      responses: { 200: json("How many ended.", { type: "object" }), ...refusals("not_found") },
+    },
+  },
   "/api/v1/admin/rotate-key": {
     post: {
       summary: "Makes a new master key and puts everything under it",

@@ -95,6 +95,33 @@ test("OB5 OD3 blocks are added and lifted, and each act is a line in the journal
   expect(acts).not.toContain("GET figures");
 });
 
+test("OB11 OB12 people and connections are listed; one is disconnected, a session revoked, and each act is a line", async () => {
+  const lines: string[] = [];
+  const note = (event: string, fields?: object): void => void lines.push(`${event} ${JSON.stringify(fields)}`);
+  const served = await stage.serve({ app, model: charging(), journal: { info: note, warn: note, error: note } });
+  await traffic(served);
+  const [kept, revoked] = [await served.talk(), await served.talk()];
+  const page = await visit(served);
+  await page.getByRole("heading", { name: "People (5)" }).waitFor({ timeout: 20_000 });
+  await page.getByRole("heading", { name: "Latest connections (5)" }).waitFor({ timeout: 20_000 });
+  await shown(page, /53 tokens today, 1 connected$/);
+  await page.getByRole("button", { name: "Disconnect 4" }).click();
+  expect((await until(() => kept.closed, "the close")).code).toBe(1001);
+  await page.getByRole("heading", { name: "Latest connections (4)" }).waitFor({ timeout: 20_000 });
+  const who = revoked.frames.find((frame) => frame["user"] !== undefined)?.["user"] as { id: string } | undefined;
+  await page.getByRole("button", { name: `Sessions of ${who?.id}` }).click();
+  await page.getByRole("button", { name: /^Revoke / }).click();
+  expect((await until(() => revoked.closed, "the close")).code).toBe(4410);
+  // Who has nothing of the day and no socket is not listed any more.
+  await page.getByRole("heading", { name: "People (3)" }).waitFor({ timeout: 20_000 });
+  await page.getByRole("heading", { name: "Latest connections (3)" }).waitFor({ timeout: 20_000 });
+  const acts = lines.flatMap((line) => /"act":"([^"]+)"/.exec(line)?.[1] ?? []);
+  expect(acts).toContain("DELETE connections");
+  expect(acts).toContain("DELETE sessions");
+  expect(await page.content()).not.toContain("canary-of-a-text");
+  expect(opened[0]?.faults).toEqual([]);
+});
+
 test("OB6 OP01 OP02 with a token the page holds nothing until it is typed in; a wrong one opens nothing", async () => {
   const served = await stage.serve({ app, adminToken: token, policy: defaultPolicy });
   const page = await visit(served);
@@ -135,6 +162,11 @@ test.for(looks)("OB7 %s, %s: axe finds nothing and nothing is cut off", async ([
   const viewport = device === "phone" ? { width: 360, height: 740 } : { width: 1280, height: 900 };
   const page = await visit(served, { viewport, colorScheme, bypassCSP: true });
   await shown(page, /^not_found 3$/);
+  await page
+    .getByRole("button", { name: /^Sessions of / })
+    .first()
+    .click();
+  await page.getByRole("button", { name: /^Revoke / }).waitFor({ timeout: 20_000 });
   await page.addScriptTag({ content: AxeBuilder.source });
   const found = await page.evaluate(async () => {
     const { axe } = window as unknown as { axe: { run: () => Promise<{ violations: { id: string }[] }> } };

@@ -6,7 +6,7 @@ import { bare, soon } from "./app-visitor.ts";
 
 const stage = useStage();
 
-const slow = (seed: number): string => `{{prose chars=6000 piece=10 rate=40 seed=${seed}}}`;
+const slow = (seed: number): string => `{{prose chars=60000 piece=10 rate=40 seed=${seed}}}`;
 const quick = (seed: number): string => `{{prose chars=40 seed=${seed}}}`;
 
 test("UI10 Enter sends, Shift+Enter breaks, Enter twice sends once, and a composed word is not sent", async () => {
@@ -193,7 +193,7 @@ test("UI13 what is sent stands there at once, before the server has said anythin
   await visitor.done(1);
   stage.proxy.freeze("up", true);
   await visitor.send(`held ${quick(42)}`);
-  await visitor.own.nth(1).waitFor({ timeout: 1000 });
+  await visitor.own.nth(1).waitFor();
   await soon(() => visitor.own.nth(1).getAttribute("data-status")).toMatch(/sending|waiting/);
   await soon(() => visitor.box.inputValue()).toBe("");
   await visitor.button("Stop").count();

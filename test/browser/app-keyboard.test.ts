@@ -32,7 +32,7 @@ test("UI25 from load to reply, stop, edit, versions, list, settings and sign-out
   const { page } = visitor;
   const { keyboard } = page;
   await soon(() => focused(visitor)).toBe("Message");
-  await keyboard.type("{{prose chars=3000 piece=10 rate=40 seed=91}}");
+  await keyboard.type("{{prose chars=60000 piece=10 rate=40 seed=91}}");
   await keyboard.press("Enter");
   await visitor.seen(visitor.replies.last(), 20);
   await soon(() => focused(visitor)).toBe("Message");
@@ -126,7 +126,7 @@ test("UI25 from load to reply, stop, edit, versions, list, settings and sign-out
 test("UI24 the list of keys names every key that there is, and Esc stops only where nothing else is open", async () => {
   const visitor = await stage.visit();
   const { page } = visitor;
-  await visitor.ask("{{prose chars=6000 piece=10 rate=40 seed=95}}");
+  await visitor.ask("{{prose chars=60000 piece=10 rate=40 seed=95}}");
   await page.keyboard.press("Control+/");
   const dialog = page.getByRole("dialog", { name: "Keyboard shortcuts" });
   await dialog.waitFor();

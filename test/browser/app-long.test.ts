@@ -63,7 +63,7 @@ test("UI8 2,000 messages open in under 1 s, from the navigation to the last mess
 
 test(
   "UI7 UI8 up to the beginning, page by page: what is looked at stays, to a pixel; far messages are not laid out",
-  { timeout: 90_000 },
+  { timeout: 120_000 },
   async () => {
     const visitor = await enter();
     const { page } = visitor;
@@ -134,7 +134,7 @@ test(
 
 test(
   "UI8 scrolls at the pace of the frames, up through pages that are loaded on the way",
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const visitor = await enter();
     const { page } = visitor;

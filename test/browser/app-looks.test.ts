@@ -37,7 +37,7 @@ async function lookAround(
   await visitor.own.first().locator(`[aria-label="${names.edit}"]`).click();
   await look("editing");
   await page.keyboard.press("Escape");
-  await ask("{{prose chars=6000 piece=10 rate=30 seed=62}}");
+  await ask("{{prose chars=60000 piece=10 rate=30 seed=62}}");
   await visitor.seen(visitor.replies.last(), 20);
   for (const word of ["one", "two"]) {
     await visitor.box.fill(`${word} that waits, and is rather long, so that it does not fit on the line that it has`);
@@ -90,7 +90,7 @@ const cases = [
 ] as const;
 
 for (const { name, device, scheme, locale, names } of cases) {
-  test(`UI27 UI31 axe finds nothing and nothing is cut off on any screen: ${name}`, { timeout: 60_000 }, async () => {
+  test(`UI27 UI31 axe finds nothing and nothing is cut off on any screen: ${name}`, { timeout: 120_000 }, async () => {
     const visitor = await stage.visit({ device, options: { colorScheme: scheme, locale } });
     const { page } = visitor;
     await soon(() => page.evaluate(() => document.documentElement.dir)).toBe(locale === "ar" ? "rtl" : "ltr");

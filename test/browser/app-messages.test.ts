@@ -63,7 +63,7 @@ test("UI18 D3 a retry makes another reply, counted; three of them can be gone th
 
 test("UI14 UI19 D3 Continue after a stop goes on in the same reply, to its whole text", async () => {
   const visitor = await stage.visit();
-  await visitor.ask("{{prose chars=900 piece=10 rate=60 seed=76}}");
+  await visitor.ask("{{prose chars=900 piece=10 rate=60 hold=300 times=1 seed=76}}");
   await visitor.seen(visitor.replies.last(), 60);
   await visitor.button("Stop").click();
   await visitor.page.getByText("Stopped.").waitFor();
@@ -92,7 +92,7 @@ test("UI19 E3 a reply that fails says why, in a sentence, with Retry; what was s
 test("UI19 B26 a reply whose server was killed says that it was interrupted, after a reload too, and is continued", async () => {
   const visitor = await stage.visit();
   visitor.expectTrouble();
-  await visitor.ask("{{prose chars=900 piece=10 rate=60 seed=78}}");
+  await visitor.ask("{{prose chars=900 piece=10 rate=60 hold=300 times=1 seed=78}}");
   await visitor.seen(visitor.replies.last(), 60);
   await stage.server.end("SIGKILL");
   await stage.server.start();

@@ -55,7 +55,7 @@ test("UI15 UI2 the network is cut in mid-reply and comes back: a banner after 1.
 test("UI15 B26 the server is killed in mid-reply and started again: the reply is made anew, or gone on with, and whole", async () => {
   const visitor = await stage.visit();
   visitor.expectTrouble();
-  await visitor.ask("{{prose chars=1500 piece=10 rate=50 seed=23}}");
+  await visitor.ask("{{prose chars=1500 piece=10 rate=50 hold=400 times=1 seed=23}}");
   await visitor.seen(visitor.replies.last(), 200);
   await stage.server.end("SIGKILL");
   await visitor.page.locator('.tl-dot:not([data-state="online"])').waitFor();

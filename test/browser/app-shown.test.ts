@@ -35,9 +35,11 @@ test("UI33 RE15 a mark for a reply that is being made, another for one that came
   await visitor.ask("{{prose chars=30 seed=1}}");
   await visitor.done(1);
   const wire = await stage.wire(page);
-  const conversation = await made(wire, "Otter", "{{prose chars=300 piece=10 rate=25 seed=2}}");
+  const conversation = await made(wire, "Otter", "{{prose chars=300 piece=10 rate=25 hold=100 seed=2}}");
   const otter = row(visitor, "Otter");
   await otter.getByRole("img", { name: "A reply is being made" }).waitFor();
+  const model = stage.model.requests.find(({ behaviour }) => behaviour.hold === 100);
+  if (model !== undefined) model.hold = undefined;
   const view = await wire.read(conversation);
   await until(() => view.turns.size === 0, "the end of the reply");
   await otter.getByRole("img", { name: "New reply" }).waitFor();

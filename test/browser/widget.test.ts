@@ -44,7 +44,7 @@ test("CW1 CW3 CW5 CW8 CW11 in both modes: opens, answers, goes on over a reload 
   await all(async (guest) => {
     await guest.done(1);
     await soon(() => guest.text()).toBe(bare(proseText(301, 1800)));
-    await guest.send(slow(302, 6000));
+    await guest.send(slow(302, 60_000));
     await soon(() => guest.replies.count()).toBe(2);
     await guest.seen(20);
   });
@@ -77,7 +77,7 @@ test("CW3 the focus goes back to where it was, also to a button of the page", as
   await page.keyboard.press("Enter");
   await soon(() => guest.boxHasFocus()).toBe(true);
   // Wherever in the panel the focus is, Esc stops the reply first.
-  await guest.send(slow(304, 6000));
+  await guest.send(slow(304, 60_000));
   await guest.seen(20);
   await guest.button("New conversation").focus();
   await page.keyboard.press("Escape");

@@ -41,7 +41,7 @@ describe("docs/configuration.md", () => {
   const source = read("src/settings.ts");
   /** Each setting's name in the environment, with the name of the field that it fills. */
   const fields = new Map(
-    [...source.matchAll(/(\w+): (?:take\("([A-Z_]+)"|env\["([A-Z_]+)"\] \?\?)/g)].map(
+    [...source.matchAll(/(\w+): (?:(?:take|hide)\("([A-Z_]+)"|env\["([A-Z_]+)"\] \?\?)/g)].map(
       ([, field = "", taken, raw]) => [taken ?? raw ?? "", field] as const,
     ),
   );

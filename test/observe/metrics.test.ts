@@ -1,5 +1,6 @@
 // Proves that every metric moves by what it counts, that nobody outside adds a series, and who may read them.
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { request } from "node:http";
 import { join } from "node:path";
 import { WebSocket } from "ws";
@@ -256,6 +257,45 @@ describe("metrics", () => {
     // Its one complaint is of names that prom-client gives the process' own figures.
     expect(said.said.split("\n").filter((line) => line.includes("throughline_"))).toEqual([]);
     expect(promtool(["check", "metrics"], "# TYPE a_total gauge\na_total x\n").ok).toBe(false);
+  });
+
+  test("OB4 the alert of a model that is left alone ends where nobody asks that model any more", () => {
+    const busy = {
+      series: 'throughline_model_calls_total{instance="a",model="m",result="model_timeout"}',
+      values: "0+1x60",
+    };
+    const quiet = { ...busy, series: busy.series.replaceAll('"a"', '"b"'), values: "0+1x5 5x55" };
+    const open = (instance: string): object => ({
+      series: `throughline_model_circuit_open{instance="${instance}",model="m"}`,
+      values: "1x60",
+    });
+    const rule = { alertname: "ThroughlineModelLeftAlone" };
+    const alert = (instance: string): object => ({
+      exp_labels: { instance, model: "m", severity: "page" },
+      exp_annotations: { summary: "m fails so often that it is not asked for a while." },
+    });
+    const cases = (late: object[]): string =>
+      JSON.stringify({
+        rule_files: [join(root, "deploy/alerts.yml")],
+        tests: [
+          {
+            interval: "1m",
+            input_series: [busy, quiet, open("a"), open("b")],
+            alert_rule_test: [
+              { ...rule, eval_time: "5m", exp_alerts: [alert("a"), alert("b")] },
+              { ...rule, eval_time: "40m", exp_alerts: late },
+            ],
+          },
+        ],
+      });
+    const folder = mkdtempSync(join(tmpdir(), "throughline-alerts-"));
+    const check = (late: object[]): boolean => {
+      writeFileSync(join(folder, "cases.yml"), cases(late));
+      return promtool(["test", "rules", join(folder, "cases.yml")]).ok;
+    };
+    expect(check([alert("a")])).toBe(true);
+    expect(check([alert("a"), alert("b")])).toBe(false);
+    rmSync(folder, { recursive: true });
   });
 
   test("OB4 the alerts are rules, and they and the dashboard name metrics that exist", async () => {

@@ -393,7 +393,7 @@ test("SS7 G13 what prints settings prints no secret: as JSON, in a text, by cons
   const bytes = settings.masterKeys[0]?.reveal() ?? new Uint8Array();
   const printed = [
     JSON.stringify(settings),
-    JSON.stringify({ ...settings.adminToken }),
+    JSON.stringify(Object.entries(settings.adminToken ?? {})),
     inspect(settings, { depth: 9, showHidden: true }),
     format("%s %o %O %j", settings.adminToken, settings, settings, settings),
     String(settings.adminToken) + String(settings.masterKeys[0]),
