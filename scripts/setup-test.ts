@@ -1,6 +1,7 @@
 // Owns what the tests need of a machine: a list of steps, each of which finds its part, fetches it, or says what is missing.
 import { spawnSync } from "node:child_process";
 import { findChromium } from "../test/browser/chromium.ts";
+import { findProgram, proxyPrograms } from "../test/docs/proxy-programs.ts";
 import { findPromtool } from "../test/observe/promtool.ts";
 
 /** One part. Resolves to what it found; rejects with a sentence that says what is missing and what to do about it. */
@@ -64,6 +65,18 @@ const steps: readonly Step[] = [
       );
     },
   },
+  ...proxyPrograms.map(({ name, package: debian, variable }) => ({
+    name,
+    prepare() {
+      const found = findProgram(name);
+      if (found !== undefined) return Promise.resolve(found);
+      if (installPackage(debian, "--no-install-recommends"))
+        return Promise.resolve(`installed, ${findProgram(name) ?? "not found"}`);
+      return Promise.reject(
+        new Error(`${name} is missing. Install it (Debian: apt-get install ${debian}), or name it in ${variable}.`),
+      );
+    },
+  })),
   {
     name: "App",
     prepare() {

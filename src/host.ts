@@ -23,11 +23,15 @@ import { systemClock } from "./server/clock.ts";
 import { createDocuments } from "./server/documents.ts";
 import { createEngine, defaultEngineSettings, type EngineSettings } from "./server/engine.ts";
 import { createFigures } from "./server/figures.ts";
+import { createDataRoutes } from "./server/data-routes.ts";
+import { createErasure } from "./server/erasure.ts";
+import { createExporter } from "./server/export.ts";
 import { createFileRoutes } from "./server/file-routes.ts";
 import { createHttpFace } from "./server/http.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
 import type { Identity, Journal, Model, Tracer, Users } from "./server/ports.ts";
 import { createShelf } from "./server/shelf.ts";
+import { createImporter } from "./server/import.ts";
 import { createUploadQuota } from "./server/upload-quota.ts";
 
 export { reject as rejection } from "./protocol/index.ts";
@@ -136,22 +140,26 @@ export async function createHost(options: HostOptions): Promise<Host> {
   };
   const bus = localBus();
   const counted = prometheusMeter();
-  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])].map(({ name }) => name);
-  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models });
+  const models = [options.model, ...(options.fallback === undefined ? [] : [options.fallback])];
+  const names = models.map(({ name }) => name);
+  const { meter, routes: figureRoutes } = createFigures({ clock, next: counted.meter, models: names });
+  const users = typeof options.users === "function" ? options.users(store.users) : (options.users ?? store.users);
+  const quota = createUploadQuota({ policy: settings.policy, clock, spending: store.spending });
   const shelf = createShelf({
     rows: store.fileRows,
     files: diskFiles(join(options.dataDir, "files"), options.durability ?? "process"),
     log: store.log,
-    quota: createUploadQuota({ policy: settings.policy, clock, spending: store.spending }),
+    quota,
     clock,
     journal,
     limits: settings.limits,
+    seesPictures: models.some(({ capabilities }) => capabilities.images),
   });
   const engine = createEngine(
     {
       log: store.log,
       sessions: store.sessions,
-      users: typeof options.users === "function" ? options.users(store.users) : (options.users ?? store.users),
+      users,
       blocks: store.blocks,
       spending: store.spending,
       files: { read: createAttachmentReader(shelf, textOfPdf), dropped: () => shelf.sweepSoon() },
@@ -166,12 +174,24 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     settings,
   );
+  const erasure = createErasure({
+    ...store,
+    bus,
+    clock,
+    journal,
+    forget(user) {
+      engine.allowance.drop(user);
+      quota.drop(user);
+    },
+    swept: () => shelf.sweepSoon(),
+  });
   const rotateKey = async (): Promise<Rotated> => {
     const rotated = await store.rotation.rotate();
     if ("rewrapped" in rotated) journal.info("master_key_rotated", rotated);
     return rotated;
   };
-  const { allowedOrigins = [], signIn = [] } = options;
+  const { allowedOrigins = [], signIn = [], loopback = false } = options;
+  const door = { entrance: engine.entrance, clock, journal, allowedOrigins, loopback };
   const facts = { model: options.model.name, version: settings.version, guests: settings.guests, signIn };
   const assetsOf = (folder: string): Assets =>
     createAssets({ files: readAssets(folder), facts, frameAncestors: allowedOrigins });
@@ -206,20 +226,28 @@ export async function createHost(options: HostOptions): Promise<Host> {
     adminPage:
       options.adminToken === undefined ? createGuard({ token: undefined, entrance: engine.entrance }) : () => true,
     allowedOrigins,
-    loopback: options.loopback ?? false,
+    loopback,
     documents: createDocuments(settings.version),
-    files: createFileRoutes({
-      shelf,
-      entrance: engine.entrance,
-      clock,
-      journal,
-      meter,
+    files: createFileRoutes({ ...door, shelf, meter, limits: settings.limits, accepting: engine.ready }),
+    data: createDataRoutes({
+      ...door,
+      erasure,
+      policy: settings.policy,
+      quota,
+      limits: settings.limits,
       accepting: engine.ready,
-      allowedOrigins,
-      loopback: options.loopback ?? false,
+      importer: createImporter({
+        log: store.log,
+        committer: engine.committer,
+        clock,
+        limits: settings.limits,
+        replyLength: settings.policy.reply.characters,
+      }),
+      exporter: createExporter({ ...store, users, shelf, clock }),
     }),
     assets: options.app === undefined ? undefined : assetsOf(options.app),
   });
+  await erasure.resume();
   await shelf.start();
   await engine.start();
   // What a rotation left to do, or a MASTER_KEY with a new key in front. The store is whole without it.
@@ -237,17 +265,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
     routes: [...face.routes, ...Object.keys(operatorRoutes).map(operatorRoute)],
     ready: engine.ready,
     rotateKey,
-    async eraseUser(user) {
-      await store.sessions.revoke({ user }, clock.now());
-      bus.publish(`user/${user}`, { kind: "session-ended", user });
-      const conversations = await store.eraseUser(user);
-      for (const conversation of conversations) bus.publish("turns", { kind: "turn-ended", conversation });
-      shelf.sweepSoon();
-      journal.info("user_erased", { conversations: conversations.length });
-    },
+    eraseUser: (user) => erasure.erase(user),
     close(graceMs) {
       closing ??= engine
         .drain(graceMs)
+        .then(() => erasure.stop())
         .then(() => shelf.stop())
         .then(() => store.close());
       return closing;

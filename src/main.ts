@@ -12,6 +12,7 @@ import { MissingExporter, startExporting, type Exporting } from "./adapters/trac
 import { createHost, type PageSignIn } from "./host.ts";
 import { filesPath } from "./protocol/index.ts";
 import { systemClock } from "./server/clock.ts";
+import { importPath } from "./server/data-paths.ts";
 import { defaultEngineSettings } from "./server/engine.ts";
 import { problem } from "./server/http.ts";
 import { defaultPolicy, readPolicy, type Policy } from "./server/policy.ts";
@@ -117,7 +118,7 @@ const uploadMs = 3_600_000;
 const bodyMs = 30_000;
 
 function boundBody(request: IncomingMessage): void {
-  if (request.url?.startsWith(filesPath) === true) return;
+  if ([filesPath, importPath].some((path) => request.url?.startsWith(path) === true)) return;
   const late = setTimeout(() => request.destroy(), bodyMs).unref();
   request.once("close", () => clearTimeout(late)).once("end", () => clearTimeout(late));
 }

@@ -14,7 +14,8 @@ export const Row = memo(function Row(props: {
 }): ReactNode {
   const { row, current, archived } = props;
   const { texts, formats, toast, fail } = useUi();
-  const conversation = useClient().conversation(row.id);
+  const client = useClient();
+  const conversation = client.conversation(row.id);
   const [open, setOpen] = useState(false);
   const [renaming, setRenaming] = useState(false);
   const { snippet } = row;
@@ -41,6 +42,9 @@ export const Row = memo(function Row(props: {
       if (!archived) toast({ text: texts.archivedNow, action: { label: texts.undo, run: undo } });
     };
     carryOut().catch(fail);
+  };
+  const save = (format: "json" | "markdown"): void => {
+    import("./your-data-requests.ts").then((part) => part.saveConversation(client, row.id, format)).catch(fail);
   };
   return (
     <li className="app-row" data-current={current}>
@@ -77,6 +81,8 @@ export const Row = memo(function Row(props: {
             items={[
               { icon: "edit", label: texts.rename, run: () => setRenaming(true) },
               { icon: "archive", label: archived ? texts.unarchive : texts.archive, run: archive },
+              { icon: "newest", label: texts.exportMarkdown, run: () => save("markdown") },
+              { icon: "newest", label: texts.exportJson, run: () => save("json") },
               { icon: "trash", label: texts.remove, run: () => props.remove(row) },
             ]}
           />

@@ -1,5 +1,5 @@
 // Owns the settings of a person: appearance, language, account, and the way out.
-import type { ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { useClient, usePerson, useReadable } from "../react/index.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { languages, type Language } from "../ui/language.ts";
@@ -9,6 +9,7 @@ import type { Facts } from "./facts.ts";
 import { choose, preferences, type Theme } from "./preferences.ts";
 import { Sessions } from "./sessions.tsx";
 import type { Keeper } from "./sign-in-keeper.ts";
+import type { YourData } from "./your-data.tsx";
 
 const themes: readonly Theme[] = ["system", "light", "dark"];
 
@@ -29,6 +30,12 @@ export function Settings(props: {
     props.keeper.leave();
     client.logout(everywhere).catch(fail);
   };
+  const gone = (): void => leave(false);
+  const [Data, setData] = useState<typeof YourData>();
+  useEffect(() => {
+    // Few need it, and then not at once.
+    import("./your-data.tsx").then((part) => setData(() => part.YourData), fail);
+  }, [fail]);
   return (
     <Dialog title={texts.settings} close={props.close}>
       <fieldset className="app-choice">
@@ -72,6 +79,7 @@ export function Settings(props: {
         </button>
       </section>
       <Sessions />
+      {Data !== undefined && <Data gone={gone} />}
       <footer className="app-settings-foot">
         <button type="button" className="tl-text-button" onClick={props.shortcuts}>
           {texts.shortcuts}

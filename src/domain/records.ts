@@ -128,3 +128,7 @@ export type Outcome =
 export function isRejection(value: object): value is Rejection {
   return "code" in value;
 }
+
+/** The ids of guests begin so, and nobody else's do. */
+export const guestPrefix = "guest_";
+export const isGuest = (user: string): boolean => user.startsWith(guestPrefix);

@@ -1,6 +1,6 @@
 // Owns files as the SDK sends and reads them, over HTTP beside a client's socket: `throughline/files`. It shows nothing.
 import { RequestError, until, type Client } from "../client/index.ts";
-import { filesPath } from "../protocol/files.ts";
+import { fileIdOf, filesPath, fileUrl } from "../protocol/files.ts";
 import { problemOf, storedFileOf, type StoredFile } from "./answers.ts";
 import { sendBody, type Sent } from "./sending.ts";
 
@@ -29,6 +29,28 @@ export type Files = {
 
 /** How often a file is begun anew after the network was lost, and how long (ms) is waited before that. */
 const again = { most: 5, wait: 500 };
+
+/** A folder cannot, nor a file that has been changed or removed since it was chosen. */
+const canBeRead = (file: Blob): Promise<boolean> =>
+  file
+    .slice(0, 1)
+    .arrayBuffer()
+    .then(
+      () => true,
+      () => false,
+    );
+
+/** Rests so long (ms), or until the signal. */
+const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+  });
 
 export function createFiles(client: Client): Files {
   const origin = client.url.replace(/^ws/, "http").replace(/\/api\/v1\/async\/chatbot$/, "");
@@ -59,9 +81,11 @@ export function createFiles(client: Client): Files {
         return await sendBody(origin + filesPath, headers, body, { signal, onProgress });
       } catch (error) {
         if (signal?.aborted === true || attempt >= again.most) throw error;
+        if (!(await canBeRead(file))) throw new RequestError({ ...problemOf(400, { code: "invalid" }), field: "file" });
         // The connection is probed at once; where it is gone, this waits for the next one.
         client.tryNow();
-        await new Promise((resolve) => setTimeout(resolve, again.wait * 2 ** attempt));
+        onProgress?.(0);
+        await pause(again.wait * 2 ** attempt, signal);
       }
     }
   };
@@ -74,11 +98,16 @@ export function createFiles(client: Client): Files {
       return stored;
     },
     async read(url, signal) {
-      const target = new URL(url, `${origin}/`);
-      // A part is a model's or another program's word: a session goes to no other server.
-      if (target.origin !== new URL(origin).origin) throw new RequestError(problemOf(404, undefined));
+      // A part is a model's or another program's word: a session goes to files of this server, and nowhere else.
+      const id = fileIdOf(url);
+      if (id === undefined) throw new RequestError(problemOf(404, undefined));
       const headers = await authorized(signal);
-      const answer = await fetch(target, { headers, signal: signal ?? null, credentials: "omit", cache: "no-store" });
+      const answer = await fetch(origin + fileUrl(id), {
+        headers,
+        signal: signal ?? null,
+        credentials: "omit",
+        cache: "no-store",
+      });
       if (!answer.ok) throw new RequestError(problemOf(answer.status, await answer.json().catch(() => undefined)));
       return answer.blob();
     },

@@ -40,6 +40,9 @@ async function sendByFetch(
   return { status: answer.status, body: parse(await answer.text(), answer.headers.get("retry-after")) };
 }
 
+/** A request of which nothing was heard for so long (ms) is dead: a network that only swallows ends nothing. */
+const silence = 120_000;
+
 function sendByRequest(
   url: string,
   headers: Readonly<Record<string, string>>,
@@ -49,10 +52,19 @@ function sendByRequest(
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const abort = (): void => request.abort();
-    const end = (): void => signal?.removeEventListener("abort", abort);
+    // From the first byte on: before it, it waits its turn behind others.
+    let watch: ReturnType<typeof setTimeout> | undefined;
+    const end = (): void => {
+      clearTimeout(watch);
+      signal?.removeEventListener("abort", abort);
+    };
     request.open("POST", url);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    request.upload.addEventListener("progress", ({ loaded, total }) => onProgress?.(total > 0 ? loaded / total : 0));
+    request.upload.addEventListener("progress", ({ loaded, total }) => {
+      clearTimeout(watch);
+      watch = setTimeout(abort, silence);
+      onProgress?.(total > 0 ? loaded / total : 0);
+    });
     request.addEventListener("load", () => {
       end();
       resolve({
@@ -68,7 +80,8 @@ function sendByRequest(
       });
     }
     signal?.addEventListener("abort", abort);
-    if (signal?.aborted === true) return request.abort();
-    return request.send(body);
+    request.send(body);
+    // Only what was sent tells that it was ended.
+    if (signal?.aborted === true) abort();
   });
 }

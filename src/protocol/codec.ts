@@ -77,9 +77,11 @@ export function decode(text: string, limits: Limits): Decoded {
   const parsed = v.safeParse(commandSchemas[type], object, { abortEarly: true });
   if (parsed.success) return checkTexts(parsed.output, limits);
   const field = v.getDotPath(parsed.issues[0]);
-  const rejection = reject("invalid", field === null ? {} : { field, detail: `The field ${field} is not valid.` });
+  const rejection = field === null ? reject("invalid") : notValid(field);
   return { ok: false, malformed: false, rejection, ...(id === undefined ? {} : { id }) };
 }
+
+const notValid = (field: string): Rejection => reject("invalid", { field, detail: `The field ${field} is not valid.` });
 
 /** The way to the first text that no store keeps as it is: one with a NUL or half a surrogate pair. Depth is the schema's. */
 function findBrokenText(value: unknown, way: string): string | undefined {
@@ -100,6 +102,9 @@ function checkTexts(command: Command, limits: Limits): Decoded {
     return { ok: false, malformed: false, rejection, ...(broken === "id" ? {} : { id: command.id }) };
   }
   const parts = "parts" in command ? command.parts : [];
+  const title = "title" in command ? (command.title ?? "") : "";
+  const over = parts.length > limits.parts ? "parts" : title.length > limits.titleLength ? "title" : undefined;
+  if (over !== undefined) return { ok: false, malformed: false, id: command.id, rejection: notValid(over) };
   const long = parts.findIndex((part) => part.type === "text" && part.text.length > limits.textLength);
   if (long === -1) return { ok: true, command };
   const detail = `A text may have ${limits.textLength} characters at most.`;

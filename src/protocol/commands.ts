@@ -14,7 +14,7 @@ const cursor = v.pipe(
 );
 const epoch = v.pipe(v.string(), v.maxLength(64));
 const limit = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100));
-const title = v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(defaultLimits.titleLength));
+const title = v.pipe(v.string(), v.trim(), v.minLength(1));
 const label = v.pipe(v.string(), v.maxLength(100));
 
 /** What a client calls itself. An array would pass as an object of optional fields (JS07). */
@@ -38,11 +38,7 @@ const sentText = v.strictObject({
   text: v.pipe(v.string(), v.minLength(1)),
 });
 const sentFile = v.strictObject({ type: v.literal("file"), file: v.pipe(v.string(), v.minLength(1), v.maxLength(64)) });
-const sentParts = v.pipe(
-  v.array(v.variant("type", [sentText, sentFile])),
-  v.minLength(1),
-  v.maxLength(defaultLimits.parts),
-);
+const sentParts = v.pipe(v.array(v.variant("type", [sentText, sentFile])), v.minLength(1));
 export type SentPart = v.InferOutput<typeof sentParts>[number];
 
 const openItem = v.object({ conversation: uuid, seq: v.optional(cursor), epoch: v.optional(epoch) });

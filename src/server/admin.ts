@@ -7,6 +7,7 @@ import { isForwarded, isLoopback, locate } from "./addresses.ts";
 import type { Entrance } from "./entrance.ts";
 import { errorName } from "./journal.ts";
 import { StoreFailure, type Journal } from "./ports.ts";
+import { readJson } from "./json-body.ts";
 import { sendProblem, statusOf } from "./problem.ts";
 
 /** What an act gives: what it answers, and what its line in the journal says (no secret, no text of a person). */
@@ -35,7 +36,6 @@ export type AdminOptions = {
 const prefix = "/api/v1/admin/";
 /** A route as others name it: `GET blocks` is `GET /api/v1/admin/blocks`. */
 export const operatorRoute = (route: string): string => route.replace(" ", ` ${prefix}`);
-const mostBytes = 16 * 1024;
 const loopbackHost = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 /** What a browser says of a request that its own page or its person made. */
 const ownSites = new Set(["same-origin", "none"]);
@@ -113,26 +113,3 @@ function isThisMachine({ socket, headers }: IncomingMessage): boolean {
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
-
-/** The JSON of a request; undefined where there is none. */
-async function readJson(request: IncomingMessage): Promise<{ json: unknown } | { wrong: Rejection }> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    if (!Buffer.isBuffer(chunk)) continue;
-    bytes += chunk.length;
-    if (bytes > mostBytes) return { wrong: reject("too_large") };
-    chunks.push(chunk);
-  }
-  if (bytes === 0) return { json: undefined };
-  // Pages of other sites can send forms and texts without asking, but no JSON.
-  if (!/^application\/json\b/i.test(request.headers["content-type"] ?? "")) {
-    return { wrong: reject("unsupported_media", { detail: "Send application/json." }) };
-  }
-  try {
-    const json: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
-    return { json };
-  } catch {
-    return { wrong: reject("invalid", { detail: "The body is no JSON." }) };
-  }
-}

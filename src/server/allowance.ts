@@ -1,8 +1,9 @@
 // Owns what making replies may cost a person: messages a minute, replies at once, tokens a day. It calls no model and writes no log.
+import { isGuest } from "../domain/records.ts";
 import { reject, type Rejection, type Usage } from "../protocol/index.ts";
 import type { CallResult } from "./model-call.ts";
 import { createPace } from "./pace.ts";
-import { isGuest, type Policy } from "./policy.ts";
+import type { Policy } from "./policy.ts";
 import { uploadKey } from "./upload-quota.ts";
 import type { Clock, Spending } from "./ports.ts";
 
@@ -35,8 +36,10 @@ export type Allowance = {
   call(turn: { id: string; user: string }, context: number, length: number): CallMeter | Rejection;
   /** Nothing more is made of a turn here: what it has cost is spent, the rest is free again. */
   finished(turn: string): void;
-  /** What a person has cost beside replies. */
-  charge(user: string, usage: Usage): void;
+  /** What a call beside replies has cost a person; estimated from its characters where the model has not said. */
+  charge(user: string, call: { usage?: Usage | undefined; context: number; produced: number }): void;
+  /** Forgets somebody who is gone. */
+  drop(user: string): void;
   /** What each person who used something has used today. `limit` in tokens, `turns`: replies that are being made. */
   usage(): readonly { user: string; tokens: number; limit: number; turns: number }[];
   /** Keeps what has changed. */
@@ -222,9 +225,14 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
       };
     },
     finished: (turn) => release(turn, true),
-    charge(user, usage) {
-      const tokens = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
+    charge(user, { usage, context, produced }) {
+      const tokens = (usage?.inputTokens ?? tokensOf(context)) + (usage?.outputTokens ?? tokensOf(produced));
       spendOn(account(user, limitsOf(user).tokensPerDay), tokens);
+    },
+    drop(user) {
+      const own = accounts.get(user);
+      accounts.delete(user);
+      if (own !== undefined) dirty.delete(own);
     },
     usage() {
       const now = clock.monotonic();

@@ -11,6 +11,13 @@ pre{overflow:auto;padding:1rem;border:1px solid #8885;border-radius:8px;font-siz
 code{font-family:ui-monospace,monospace}`;
 const styleHash = createHash("sha256").update(style).digest("base64");
 
+const headers = {
+  "Cache-Control": "no-cache",
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "no-referrer",
+  "Content-Security-Policy": `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+};
+
 const section = (title: string, words: unknown, shape: unknown): string =>
   `<details><summary><code>${escape(title)}</code> ${escape(words)}</summary><pre tabindex="0">${escape(JSON.stringify(shape, null, 2))}</pre></details>`;
 
@@ -36,25 +43,16 @@ function page(socket: ReturnType<typeof asyncApi>, http: ReturnType<typeof openA
 
 /** What answers the paths of the documents. `version`: that of the server. */
 export function createDocuments(version: string): Readonly<Record<string, (response: ServerResponse) => void>> {
-  const held = new Map<string, string>();
-  const send = (type: string, make: () => string) => (response: ServerResponse) => {
-    const body = held.get(type + make.name) ?? make();
-    held.set(type + make.name, body);
-    response.writeHead(200, {
-      "Content-Type": type,
-      "Cache-Control": "no-cache",
-      "X-Content-Type-Options": "nosniff",
-      "Referrer-Policy": "no-referrer",
-      "Content-Security-Policy": `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-    });
-    response.end(body);
+  const answer = (type: string, make: () => string): ((response: ServerResponse) => void) => {
+    let body: string | undefined;
+    return (response) => {
+      body ??= make();
+      response.writeHead(200, { ...headers, "Content-Type": type }).end(body);
+    };
   };
-  const socket = (): string => JSON.stringify(asyncApi(version));
-  const http = (): string => JSON.stringify(openApi(version));
-  const both = (): string => page(asyncApi(version), openApi(version));
   return {
-    "/api/v1/asyncapi.json": send("application/json", socket),
-    "/api/v1/openapi.json": send("application/json", http),
-    "/docs": send("text/html; charset=utf-8", both),
+    "/api/v1/asyncapi.json": answer("application/json", () => JSON.stringify(asyncApi(version))),
+    "/api/v1/openapi.json": answer("application/json", () => JSON.stringify(openApi(version))),
+    "/docs": answer("text/html; charset=utf-8", () => page(asyncApi(version), openApi(version))),
   };
 }

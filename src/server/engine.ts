@@ -6,7 +6,7 @@ import { createAllowance, type Allowance } from "./allowance.ts";
 import type { AttachmentReader } from "./attachments.ts";
 import { createBlockList, type BlockList } from "./blocks.ts";
 import { createCommands } from "./commands.ts";
-import { createCommitter } from "./committer.ts";
+import { createCommitter, type Committer } from "./committer.ts";
 import { createEntrance, type Entrance } from "./entrance.ts";
 import { createHub } from "./hub.ts";
 import { forgetful, uncounted } from "./stand-ins.ts";
@@ -112,10 +112,11 @@ export type Engine = {
   accept(wire: Wire, visitor?: Visitor): WireEvents;
   readonly entrance: Entrance;
   readonly blocks: BlockList;
+  readonly committer: Pick<Committer, "submit">;
   readonly sockets: () => number;
   /** What the operator is shown of who is here, and of what they use. */
   readonly presence: Pick<Presence, "list" | "people" | "disconnect" | "count">;
-  readonly allowance: Pick<Allowance, "usage">;
+  readonly allowance: Pick<Allowance, "usage" | "drop">;
   /** Ready for new work: started and not leaving. */
   readonly ready: () => boolean;
   /** Leaves: no new work, running replies finished or handed over, sockets closed spread over the time left, within `graceMs`. */
@@ -142,8 +143,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       const first = outcome.entries[0];
       const head = outcome.entries.at(-1)?.last;
       if (first === undefined || head === undefined) return;
-      const { conversation } = work;
-      const { entries } = outcome;
+      const [{ conversation }, { entries }] = [work, outcome];
       bus.publish(`conversation/${conversation}`, { kind: "entries", conversation, head, entries });
       // Pieces of replies change no row of the list; everything else does.
       if (first.event.kind === "reply.appended" || first.event.kind === "reply.part") return;
@@ -176,9 +176,8 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const titles = createTitles({
     ...making,
     mode: settings.titles,
-    used: (user, usage) => allowance.charge(user, usage),
+    used: (user, call) => allowance.charge(user, call),
   });
-  const accepting = (): boolean => phase === "ready";
   const model = parts.model.name;
   const commands = createCommands({
     log,
@@ -191,7 +190,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     limits,
     owner,
     model,
-    accepting,
+    accepting: () => phase === "ready",
     opened: titles.opened,
   });
   const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = settings;
@@ -256,6 +255,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     },
     entrance,
     blocks,
+    committer,
     presence,
     allowance,
     accept: (wire, visitor = {}) => presence.accept(wire, visitor),

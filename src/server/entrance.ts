@@ -1,11 +1,11 @@
 // Owns what an address and a person may do in a time: connect, wait, sign in, command. It decides; the socket and HTTP act.
 import { createHash } from "node:crypto";
-import { isRejection } from "../domain/records.ts";
+import { isGuest, isRejection } from "../domain/records.ts";
 import { reject, type CloseCode, type Command, type CommandOf, type Rejection } from "../protocol/index.ts";
 import { locate, type Place } from "./addresses.ts";
 import type { BlockList, Violation } from "./blocks.ts";
 import { createPace } from "./pace.ts";
-import { isGuest, type Policy } from "./policy.ts";
+import type { Policy } from "./policy.ts";
 import type { Clock, Meter } from "./ports.ts";
 import { secondsOf } from "./problem.ts";
 import type { Admission, Doorman } from "./sessions.ts";

@@ -46,8 +46,10 @@ export type Inspector = {
   finish(name: string): Promise<string | Rejection>;
 };
 
-export function createInspector(limits: Pick<Limits, "pictureArea" | "pictureSide">): Inspector {
-  const head: Uint8Array[] = [];
+/** `seesPictures`: a model here does. Where none does they are not accepted, rather than left out later. */
+export function createInspector(limits: Pick<Limits, "pictureArea" | "pictureSide">, seesPictures: boolean): Inspector {
+  // One piece of memory: a beginning that comes byte by byte takes no more of it than one that comes at once.
+  const head = Buffer.allocUnsafe(headLength);
   let kept = 0;
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let isText = true;
@@ -65,27 +67,33 @@ export function createInspector(limits: Pick<Limits, "pictureArea" | "pictureSid
   return {
     add(bytes) {
       if (kept < headLength) {
-        const part = bytes.slice(0, headLength - kept);
-        head.push(part);
+        const part = bytes.subarray(0, headLength - kept);
+        head.set(part, kept);
         kept += part.length;
       }
       if (isText) lookAt(bytes);
     },
     async finish(name) {
       if (isText) lookAt(undefined);
-      const bytes = Buffer.concat(head);
+      const bytes = head.subarray(0, kept);
       const type = await sniff(bytes);
       if (type === pdf) return pdf;
+      if (type !== undefined && !seesPictures) {
+        const detail = "The model that answers here does not see pictures. Accepted are PDF, and text in UTF-8.";
+        return reject("unsupported_media", { field: "file", detail });
+      }
       if (type !== undefined) return sizeProblem(bytes, limits) ?? type;
-      if (!isText) return reject("unsupported_media", { field: "file", detail: acceptedSentence });
+      if (!isText) {
+        const detail = `This kind of file is not accepted. Accepted are ${seesPictures ? pictureNames : ""}PDF, and text in UTF-8.`;
+        return reject("unsupported_media", { field: "file", detail });
+      }
       const ending = /\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
       return textTypes[ending] ?? "text/plain";
     },
   };
 }
 
-const acceptedSentence =
-  "This kind of file is not accepted. Accepted are pictures (PNG, JPEG, GIF, WebP), PDF, and text in UTF-8.";
+const pictureNames = "pictures (PNG, JPEG, GIF, WebP), ";
 
 /** The type of a picture or a PDF; undefined: anything else. */
 async function sniff(bytes: Uint8Array): Promise<string | undefined> {

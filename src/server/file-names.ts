@@ -23,8 +23,9 @@ function cut(text: string, bytes: number): string {
 export function cleanName(given: string): string {
   const base = given.toWellFormed().split(/[/\\]/).at(-1) ?? "";
   const plain = base
-    .normalize("NFC")
     .replaceAll(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, "")
+    // After that: what stood between two marks kept them from their order.
+    .normalize("NFC")
     .replaceAll(/[<>:"|?*]/g, "_")
     .replaceAll(/\s+/gu, " ")
     .replaceAll(/^[. ]+|[. ]+$/g, "");

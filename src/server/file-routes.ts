@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { isRejection } from "../domain/records.ts";
-import { fileIdOf, filesPath, reject, type Rejection } from "../protocol/index.ts";
+import { fileIdOf, filesPath, reject, type Limits, type Rejection } from "../protocol/index.ts";
 import type { Entrance } from "./entrance.ts";
 import { pictures } from "./file-kinds.ts";
 import { disposition } from "./file-names.ts";
@@ -28,6 +28,7 @@ export type FileRouteOptions = GateOptions & {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly meter: Meter;
+  readonly limits: Pick<Limits, "fileBytes">;
   /** False while this process leaves. */
   readonly accepting: () => boolean;
 };
@@ -36,19 +37,25 @@ export type FileRouteOptions = GateOptions & {
 const wrapping = 1024;
 /** How long (ms) what was refused may still be coming, so that whoever sends it reads why. */
 const drainMs = 10_000;
+/** How long (ms) a reader may take for a piece of 64 KiB: until then the file is open for it. */
+const stallMs = 60_000;
 /** Where a file is shown, nothing in it may run, load or be framed (FI01). */
 const policy = "sandbox; default-src 'none'";
 
 export function createFileRoutes(options: FileRouteOptions): FileRoutes {
   const { shelf, entrance, clock, journal, meter } = options;
 
-  const refuse = (request: IncomingMessage, response: ServerResponse, rejection: Rejection): void => {
-    if (response.headersSent) return void response.destroy();
-    sendProblem(response, statusOf(rejection), rejection);
+  /** Lets come what nobody reads, for a while. */
+  const drain = (request: IncomingMessage): void => {
     if (request.complete) return;
     request.resume();
     const cancel = clock.after(drainMs, () => request.destroy());
     request.once("close", cancel).once("end", cancel);
+  };
+  const refuse = (request: IncomingMessage, response: ServerResponse, rejection: Rejection): void => {
+    if (response.headersSent) return void response.destroy();
+    sendProblem(response, statusOf(rejection), rejection);
+    drain(request);
   };
 
   const who = (request: IncomingMessage, address: string | undefined): ReturnType<Entrance["recognize"]> => {
@@ -73,15 +80,16 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
     const announced = Number(request.headers["content-length"] ?? 0);
     const upload = shelf.begin({ ...person, bytes: Math.max(0, announced - wrapping) });
     if (isRejection(upload)) return turnAway(request, response, upload);
-    const file = await readMultipart(request, clock, (name, content) => upload.take(name, content)).finally(() =>
-      upload.release(),
-    );
+    const file = await readMultipart(request, clock, options.limits.fileBytes, (name, content) =>
+      upload.take(name, content),
+    ).finally(() => upload.release());
     if (isRejection(file)) return turnAway(request, response, file);
     meter.note({ kind: "upload", result: "ok", bytes: file.bytes });
     const { id, name, mediaType, bytes, sha256 } = file;
     journal.info("file_kept", { bytes, mediaType });
     response.writeHead(201, { "Content-Type": "application/json", "Cache-Control": "no-store" });
     response.end(JSON.stringify({ id, name, mediaType, bytes, sha256 }));
+    drain(request);
   };
 
   const give = async (request: IncomingMessage, response: ServerResponse, id: string, address: string | undefined) => {
@@ -102,23 +110,34 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
     // The first bytes come before the head: a file that is broken is told as such, not as an empty one.
     const bytes = shelf.read(file, { start, end })[Symbol.asyncIterator]();
     const first = request.method === "HEAD" ? undefined : await bytes.next();
-    response.writeHead(range === "whole" ? 200 : 206, {
-      ...headersOf(file),
-      ETag: etag,
-      "Content-Length": end - start,
-      ...(range === "whole" ? {} : { "Content-Range": `bytes ${start}-${end - 1}/${file.bytes}` }),
-    });
-    if (first === undefined) return void response.end();
-    await pipeline(async function* () {
-      if (first.done !== true) yield first.value;
-      yield* { [Symbol.asyncIterator]: () => bytes };
-    }, response);
+    let cancel = (): void => undefined;
+    try {
+      response.writeHead(range === "whole" ? 200 : 206, {
+        ...headersOf(file),
+        ETag: etag,
+        "Content-Length": end - start,
+        ...(range === "whole" ? {} : { "Content-Range": `bytes ${start}-${end - 1}/${file.bytes}` }),
+      });
+      if (first === undefined) return void response.end();
+      await pipeline(async function* () {
+        for (let next = first; next.done !== true; next = await bytes.next()) {
+          cancel();
+          cancel = clock.after(stallMs, () => response.destroy());
+          yield next.value;
+        }
+      }, response);
+    } finally {
+      cancel();
+      // Whoever leaves in between leaves no file open.
+      await bytes.return?.();
+    }
   };
 
   const answer = (request: IncomingMessage, response: ServerResponse, url: URL, address: string | undefined): void => {
     allowOrigin(request, response);
     const { method = "GET" } = request;
     const methods = url.pathname === filesPath ? ["POST"] : ["GET", "HEAD"];
+    if (method !== "POST" || url.pathname !== filesPath) drain(request);
     if (method === "OPTIONS") {
       response.writeHead(204, {
         "Access-Control-Allow-Methods": methods.join(", "),
@@ -130,7 +149,6 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
     }
     if (!methods.includes(method)) {
       response.setHeader("Allow", methods.join(", "));
-      request.resume();
       return sendProblem(response, 405, reject("invalid"));
     }
     const act =
@@ -139,8 +157,8 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
         : // Another spelling of an id is no id: somebody who may come in is told so in the same words.
           give(request, response, fileIdOf(url.pathname) ?? "", address);
     act.catch((error: unknown) => {
-      // Whoever asked has gone: nobody is there to be told.
-      if (response.destroyed || request.destroyed) return;
+      // Whoever asked has gone: nobody is there to be told. (A request that has come whole is destroyed, too.)
+      if (response.destroyed || response.socket?.destroyed === true) return;
       journal.error("file_failed", { error: errorName(error) });
       refuse(request, response, reject(error instanceof BrokenFile ? "not_found" : "internal"));
     });
@@ -170,7 +188,7 @@ function headersOf({ name, mediaType }: KeyedFile): Record<string, string> {
 }
 
 /** Pages of other origins read an answer only where this says so; that they may ask at all was looked at before. */
-function allowOrigin({ headers }: IncomingMessage, response: ServerResponse): void {
+export function allowOrigin({ headers }: IncomingMessage, response: ServerResponse): void {
   response.setHeader("Vary", "Origin");
   if (headers.origin === undefined) return;
   response.setHeader("Access-Control-Allow-Origin", headers.origin);

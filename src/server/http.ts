@@ -6,6 +6,7 @@ import { closeCodes, filesPath, fileUrl, reject, type ErrorCode, type Limits } f
 import { clientAddress, type Range } from "./addresses.ts";
 import type { AdminDoor, Guard } from "./admin.ts";
 import type { Assets } from "./assets.ts";
+import { accountPath, dataRoutes } from "./data-paths.ts";
 import type { Engine } from "./engine.ts";
 import type { FileRoutes } from "./file-routes.ts";
 import {
@@ -39,6 +40,8 @@ export type HttpOptions = GateOptions & {
   readonly documents?: Readonly<Record<string, (response: ServerResponse) => void>>;
   /** undefined: there are no files here. */
   readonly files?: FileRoutes | undefined;
+  /** What is somebody's own: export, import, the end of the account. */
+  readonly data?: FileRoutes | undefined;
   /** The app's pages and files; undefined: `/` belongs to somebody else. */
   readonly assets: Assets | undefined;
 };
@@ -81,8 +84,17 @@ export function createHttpFace(options: HttpOptions): HttpFace {
 
   const reading = [socketPath, ...Object.keys(routes), "/metrics"].map((path) => `GET ${path}`);
   return {
-    routes: [...reading, ...(options.files === undefined ? [] : [`POST ${filesPath}`, `GET ${fileUrl("{id}")}`])],
-    paths: [socketPath, ...Object.keys(routes), ...(options.files === undefined ? [] : [filesPath])],
+    routes: [
+      ...reading,
+      ...(options.files === undefined ? [] : [`POST ${filesPath}`, `GET ${fileUrl("{id}")}`]),
+      ...(options.data === undefined ? [] : dataRoutes),
+    ],
+    paths: [
+      socketPath,
+      ...Object.keys(routes),
+      ...(options.files === undefined ? [] : [filesPath]),
+      ...(options.data === undefined ? [] : [accountPath]),
+    ],
     request(request, response) {
       const url = targetOf(request);
       if (url === undefined) {
@@ -91,6 +103,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
       }
       const address = clientAddress(request, trustedProxies);
       if (options.files?.(request, response, url, address) === true) return true;
+      if (options.data?.(request, response, url, address) === true) return true;
       if (options.admin(request, response, url, address)) return true;
       if (url.pathname === socketPath) {
         refuse(response, request.method === "GET" ? upgradeRequired : methodNotAllowed);

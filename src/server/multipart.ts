@@ -5,15 +5,18 @@ import { isRejection } from "../domain/records.ts";
 import { reject, type Rejection } from "../protocol/index.ts";
 import type { Clock } from "./ports.ts";
 
-/** A body of which nothing comes for so long (ms) is given up. */
-const silentMs = 30_000;
+/** A body of which so few bytes come in so long (ms) is given up: it holds a place that others want. */
+const slow = { bytes: 16 * 1024, ms: 30_000 };
+/** What a body may be longer than its file. */
+const wrapping = 64 * 1024;
 /** One file, few and short fields beside it, which nobody reads. */
 const limits = { files: 1, fields: 10, fieldSize: 1024, parts: 12, headerPairs: 20, headerSize: 32 * 1024 };
 
-/** The request ended before its file did. */
+/** The body is none of a file: it ended before its file did, or goes on behind it. The message is for who sent it. */
 class CutOff extends Error {
   override readonly name = "CutOff";
 }
+const ended = "The body ended before the file did.";
 
 /** undefined: the body says no boundary, and nothing can be found in it. */
 function parserOf({ headers }: IncomingMessage): BusboyInstance | undefined {
@@ -35,28 +38,37 @@ async function* untilWhole(file: AsyncIterable<Uint8Array>, whole: Promise<undef
   await whole;
 }
 
-/** Gives the first file of the body to `take`. Answers with what that made of it, at once where it was refused. */
+/**
+ * Gives the first file of the body to `take`. Answers with what that made of it, at once where it was refused. `most`: bytes
+ * that a file may have; a body has hardly more.
+ */
 export async function readMultipart<T extends object>(
   request: IncomingMessage,
   clock: Pick<Clock, "after">,
+  most: number,
   take: (name: string, content: AsyncIterable<Uint8Array>) => Promise<T | Rejection>,
 ): Promise<T | Rejection> {
   const parser = parserOf(request);
   if (parser === undefined) return reject("invalid", { detail: "The multipart body has no boundary." });
+  let came = 0;
   let cancelWatch = (): void => undefined;
-  const watch = (): void => {
-    cancelWatch();
-    cancelWatch = clock.after(silentMs, () => request.destroy());
+  const watch = (before: number): void => {
+    cancelWatch = clock.after(slow.ms, () => (came - before < slow.bytes ? request.destroy() : watch(came)));
   };
   let taken: Promise<T | Rejection> | undefined;
   const { promise: whole, resolve: finished, reject: failed } = Promise.withResolvers<undefined>();
   whole.catch(() => undefined);
+  let count = (_data: Uint8Array): void => undefined;
   const outcome = new Promise<T | Rejection | undefined>((resolve, fail) => {
     let stream: BusboyFileStream | undefined;
-    const cut = (): void => {
-      failed(new CutOff());
-      stream?.destroy(new CutOff());
-      fail(new CutOff());
+    const cut = (why: string): void => {
+      failed(new CutOff(why));
+      stream?.destroy(new CutOff(why));
+      fail(new CutOff(why));
+    };
+    count = (data) => {
+      came += data.length;
+      if (came > most + wrapping) cut("The body is longer than a file may be.");
     };
     parser.on("file", (_field, file, name: unknown) => {
       stream = file;
@@ -70,25 +82,25 @@ export async function readMultipart<T extends object>(
       finished(undefined);
       resolve(taken);
     });
-    parser.on("error", cut);
-    request.on("error", cut);
+    parser.on("error", () => cut(ended));
+    request.on("error", () => cut(ended));
     request.on("close", () => {
-      if (!request.complete) cut();
+      if (!request.complete) cut(ended);
     });
   });
-  request.on("data", watch);
-  watch();
+  request.on("data", count).once("end", () => cancelWatch());
+  watch(0);
   request.pipe(parser);
   try {
     return (await outcome) ?? reject("invalid", { field: "file", detail: "There is no file in the body." });
   } catch (error) {
     // Whatever was begun has to be gone before it is told.
     await taken?.catch(() => undefined);
-    if (error instanceof CutOff) return reject("invalid", { detail: "The body ended before the file did." });
+    if (error instanceof CutOff) return reject("invalid", { detail: error.message });
     throw error;
   } finally {
     cancelWatch();
-    request.off("data", watch);
+    request.off("data", count);
     request.unpipe(parser);
   }
 }

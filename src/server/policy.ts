@@ -10,6 +10,7 @@ export const defaultPolicy = {
     newGuestsPerHour: 600,
     guestMessagesPerMinute: 600,
     guestTokensPerDay: 20_000_000,
+    guestUploadsAtOnce: 40,
     guestUploadBytesPerDay: 2_147_483_648,
   },
   /** One guest, over all sockets. */
@@ -20,8 +21,10 @@ export const defaultPolicy = {
     runningTurns: 10,
     tokensPerDay: 1_000_000,
     searchesPerMinute: 60,
+    uploadsAtOnce: 20,
     uploadsPerHour: 30,
     uploadBytesPerDay: 104_857_600,
+    exportsPerHour: 10,
   },
   /** One person who is signed in, over all sockets. */
   user: {
@@ -31,8 +34,10 @@ export const defaultPolicy = {
     runningTurns: 20,
     tokensPerDay: 5_000_000,
     searchesPerMinute: 120,
+    uploadsAtOnce: 40,
     uploadsPerHour: 200,
     uploadBytesPerDay: 1_073_741_824,
+    exportsPerHour: 30,
   },
   /** One reply. */
   reply: {
@@ -56,9 +61,6 @@ export const defaultPolicy = {
 
 export type Policy = { readonly [G in Group]: Readonly<(typeof defaultPolicy)[G]> };
 type Group = keyof typeof defaultPolicy;
-
-/** Guests have lower numbers. Their ids say who they are. */
-export const isGuest = (user: string): boolean => user.startsWith("guest_");
 
 const unbounded = <T extends Record<string, number>>(row: T): T => {
   const open: Record<string, number> = { ...row };

@@ -277,6 +277,14 @@ export interface Spending {
   put(spent: readonly SpentRecord[]): Promise<void>;
 }
 
+/** The end of a person with all there is of theirs; MUST leave nothing in the store's files, and be finished after a crash. */
+export interface Erasures {
+  /** Gives the ids of the conversations that were there. `again`: what is still under way is looked for in a further call. */
+  erase(user: string, more?: { again: boolean }): Promise<readonly string[]>;
+  /** The people whose erasure was begun and not finished. */
+  unfinished(): Promise<readonly string[]>;
+}
+
 /** The built files of the browser by their path, `/assets/app-1a2b3c.js`. Pages have no ending: `/`, `/widget-demo`. */
 export type AssetFiles = ReadonlyMap<string, { readonly bytes: Uint8Array; readonly type: string }>;
 

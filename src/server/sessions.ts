@@ -1,9 +1,8 @@
 // Owns who comes in: tokens, sessions and guests to a speaker. It knows no socket.
 import { createHash } from "node:crypto";
 import { sessionEnd, type Speaker } from "../domain/session.ts";
-import { isRejection } from "../domain/records.ts";
+import { isGuest, isRejection } from "../domain/records.ts";
 import { reject, stamp, type CloseCode, type CommandOf, type Rejection } from "../protocol/index.ts";
-import { isGuest } from "./policy.ts";
 import { StoreFailure, type Bus, type Claims, type Clock, type Identity } from "./ports.ts";
 import type { SessionAbout, SessionRecord, Sessions, User, Users } from "./ports.ts";
 import { describeVisitor, type Visitor } from "./visitor.ts";

@@ -47,13 +47,15 @@ export type ShelfOptions = {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly limits: Limits;
+  /** A model here does: where none does, pictures are refused. */
+  readonly seesPictures: boolean;
 };
 
 /** How long (ms) a file may wait for its message; with the hourly sweep nothing is left after an hour (FI08). */
 const looseMs = 30 * 60_000;
 const sweepMs = 25 * 60_000;
 /** Uploads under way at once in this process, and dropped files that are removed at once. */
-const mostAtOnce = 64;
+const mostAtOnce = 128;
 const batch = 100;
 const notFound = (): Rejection => reject("not_found");
 
@@ -72,7 +74,7 @@ export function createShelf(options: ShelfOptions): Shelf {
     content: AsyncIterable<Uint8Array>,
   ): Promise<KeyedFile | Rejection> => {
     const [id, key] = [hex(clock, 16), Buffer.from(clock.secret(32), "base64url")];
-    const inspector = createInspector(limits);
+    const inspector = createInspector(limits, options.seesPictures);
     const hash = createHash("sha256");
     let writer: FileWriter | undefined;
     let bytes = 0;
@@ -97,7 +99,11 @@ export function createShelf(options: ShelfOptions): Shelf {
       kept = true;
       return file;
     } finally {
-      if (!kept) await writer?.abort();
+      if (!kept) {
+        // Before the bytes go: where nothing of it is left, nothing of it counts.
+        grant.release();
+        await writer?.abort();
+      }
       writing.delete(id);
     }
   };
@@ -168,7 +174,10 @@ export function createShelf(options: ShelfOptions): Shelf {
         async take(given, content) {
           try {
             const file = await receive(incoming, grant, cleanName(given), content);
-            if (!isRejection(file)) grant.settle(file.bytes);
+            if (isRejection(file)) return file;
+            grant.settle(file.bytes);
+            // Before it is told: a crash right after gives nobody their day anew.
+            await keepSpending();
             return file;
           } catch (error) {
             if (error instanceof StoreFailure && error.kind === "full")

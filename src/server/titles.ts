@@ -16,8 +16,8 @@ export type TitleOptions = {
   readonly journal: Journal;
   readonly models: ModelPool;
   readonly mode: "model" | "words" | "off";
-  /** Told what a title of this user's has cost. */
-  readonly used: (user: string, usage: Usage) => void;
+  /** Told what a title of this user's has cost: what the model says, and the characters that it was given and gave. */
+  readonly used: (user: string, call: { usage: Usage | undefined; context: number; produced: number }) => void;
 };
 
 export type Titles = {
@@ -69,9 +69,11 @@ export function createTitles(options: TitleOptions): Titles {
       purpose: "title",
     };
     let text = "";
+    let produced = 0;
     const enough = new AbortController();
     const writer = {
       add(piece: { type: string; text?: unknown }) {
+        if (typeof piece.text === "string") produced += piece.text.length;
         if (piece.type === "text" && typeof piece.text === "string") text += piece.text;
         if (text.length > longestAnswer) enough.abort();
       },
@@ -84,8 +86,11 @@ export function createTitles(options: TitleOptions): Titles {
     // Not noted in the model's circuit: an impatient title must not take the model away from replies.
     const result = await callModel({ model, request, writer, limits, clock, signal });
     if (result.kind === "failed") journal.info("title_failed", { model: model.name, code: result.code });
+    const usage = result.kind === "completed" ? result.usage : undefined;
+    // As with replies: what failed before its first word costs nothing.
+    if (result.kind === "completed" || produced > 0)
+      options.used(record.user, { usage, context: instructions.length + prompt.length, produced });
     if (result.kind !== "completed") return undefined;
-    if (result.usage !== undefined) options.used(record.user, result.usage);
     return titleFromAnswer(text);
   };
 

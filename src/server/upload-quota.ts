@@ -1,7 +1,8 @@
 // Owns how many files and bytes of them a person may send: set aside before they come, settled after. It knows no file.
+import { isGuest } from "../domain/records.ts";
 import { reject, type Rejection } from "../protocol/index.ts";
 import { createPace } from "./pace.ts";
-import { isGuest, type Policy } from "./policy.ts";
+import type { Policy } from "./policy.ts";
 import type { Clock, Spending } from "./ports.ts";
 
 /** What one upload has set aside. */
@@ -18,6 +19,8 @@ export type UploadQuota = {
   load(): Promise<void>;
   /** `key`: that of the address, where all guests are counted together as well. `bytes`: how many are announced. */
   begin(asked: { user: string; key: string | undefined; bytes: number }): UploadGrant | Rejection;
+  /** Forgets somebody who is gone. */
+  drop(user: string): void;
   flush(): Promise<void>;
   forget(): void;
 };
@@ -43,11 +46,21 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
   const { policy, clock, spending } = options;
   const hour = createPace(clock, hourMs);
   const purses = new Map<string, Purse>();
+  /** Uploads under way, by the keys of purses: nobody takes all the places. */
+  const underWay = new Map<string, number>();
   const dirty = new Set<Purse>();
   const limitsOf = (user: string): Policy["guest"] => (isGuest(user) ? policy.guest : policy.user);
   const addressKey = (key: string): string => `address:${key}`;
   const limitOf = (key: string): number =>
     key.startsWith(addressKey("")) ? policy.address.guestUploadBytesPerDay : limitsOf(key).uploadBytesPerDay;
+
+  const atOnceOf = (key: string): number =>
+    key.startsWith(addressKey("")) ? policy.address.guestUploadsAtOnce : limitsOf(key).uploadsAtOnce;
+  const addTo = (key: string, more: number): void => {
+    const count = (underWay.get(key) ?? 0) + more;
+    if (count > 0) underWay.set(key, count);
+    else underWay.delete(key);
+  };
 
   const purse = (key: string): Purse => {
     const fresh = { key, limit: limitOf(key), spent: 0, reserved: 0, since: 0, endsAt: Number.NEGATIVE_INFINITY };
@@ -85,6 +98,13 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
       }
     },
     begin({ user, key, bytes }) {
+      const keys = isGuest(user) && key !== undefined ? [user, addressKey(key)] : [user];
+      const crowded = keys.find((one) => (underWay.get(one) ?? 0) >= atOnceOf(one));
+      if (crowded !== undefined) {
+        const limit = atOnceOf(crowded);
+        const detail = `${limit} files may be on their way at once.`;
+        return reject("rate_limited", { field: "file", limit, retryAfterMs: soonMs, detail });
+      }
       const wait = hour.take(user, limitsOf(user).uploadsPerHour);
       if (wait > 0) {
         const detail = `${limitsOf(user).uploadsPerHour} files may be sent in an hour.`;
@@ -95,7 +115,6 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
           detail,
         });
       }
-      const keys = isGuest(user) && key !== undefined ? [user, addressKey(key)] : [user];
       const own = keys.map(purse);
       let reserved = 0;
       let open = true;
@@ -110,6 +129,7 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
       };
       const end = (): void => {
         open = false;
+        for (const one of keys) addTo(one, -1);
         for (const one of own) one.reserved -= reserved;
       };
       const refused = reach(bytes);
@@ -117,6 +137,7 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
         hour.giveBack(user);
         return refused;
       }
+      for (const one of keys) addTo(one, 1);
       return {
         reach,
         settle(kept) {
@@ -133,6 +154,11 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
           hour.giveBack(user);
         },
       };
+    },
+    drop(user) {
+      const own = purses.get(user);
+      purses.delete(user);
+      if (own !== undefined) dirty.delete(own);
     },
     async flush() {
       const changed = [...dirty];

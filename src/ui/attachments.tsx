@@ -1,5 +1,5 @@
 // Owns the files beside the box as they are drawn: what is on its way, what is ready, what was refused and why.
-import { useEffect, useState, type ReactNode, type RefObject } from "react";
+import { useEffect, useRef, useState, type ReactNode, type RefObject } from "react";
 import { RequestError } from "../client/index.ts";
 import { failureText } from "./failure.ts";
 import type { Formats } from "./formats.ts";
@@ -14,14 +14,20 @@ export const longPaste = 8000;
 /** Why a file was not taken, with the limit in numbers. */
 function refusal(texts: Texts, formats: Formats, error: unknown): string {
   if (!(error instanceof RequestError)) return texts.files.lost;
-  const { code, limit, message } = error.rejection;
-  if (code === "unsupported_media") return texts.files.kinds;
+  const { limit, message } = error.rejection;
+  const { kinds, unreadable, tooLarge, quota, rate } = texts.files;
+  const known = { ...texts.errors, unsupported_media: kinds, invalid: unreadable };
   // A picture's points have no short sentence of ours: the server says them.
-  if (code === "too_large") return limit === undefined ? message : texts.files.tooLarge(formats.size(limit));
-  const sentence = failureText(texts, formats, error);
-  if (limit === undefined) return sentence;
-  const most = code === "quota_exceeded" ? texts.files.quota(formats.size(limit)) : texts.files.rate(limit);
-  return `${most} ${sentence}`;
+  const errors =
+    limit === undefined
+      ? { ...known, too_large: message }
+      : {
+          ...known,
+          too_large: tooLarge(formats.size(limit)),
+          quota_exceeded: quota(formats.size(limit)),
+          rate_limited: rate(limit),
+        };
+  return failureText({ ...texts, errors }, formats, error);
 }
 
 export function Attachments(props: {
@@ -42,13 +48,7 @@ export function Attachments(props: {
     <ul className="tl-files" aria-label={texts.files.beside}>
       {items.map((item) => (
         <li key={item.key} className="tl-file" data-state={item.state.kind}>
-          {item.preview === undefined ? (
-            <span className="tl-file-icon">
-              <Icon name="file" />
-            </span>
-          ) : (
-            <img className="tl-file-icon" src={item.preview} alt="" />
-          )}
+          <Preview source={item.preview} />
           <FileWords item={item} />
           {item.state.kind === "failed" && canRetry(item.state.error) && (
             <IconButton icon="retry" label={texts.files.retry(item.name)} onClick={() => uploads.retry(item.key)} />
@@ -72,9 +72,26 @@ export function Attachments(props: {
   );
 }
 
+function Preview({ source }: { readonly source: string | undefined }): ReactNode {
+  const [failed, setFailed] = useState(false);
+  // A page that carries the chat window may not let a picture be drawn.
+  if (source !== undefined && !failed)
+    return <img className="tl-file-icon" src={source} alt="" onError={() => setFailed(true)} />;
+  return (
+    <span className="tl-file-icon">
+      <Icon name="file" />
+    </span>
+  );
+}
+
 function FileWords({ item }: { readonly item: Upload }): ReactNode {
-  const { texts, formats } = useUi();
+  const { texts, formats, announce } = useUi();
   const { name, state } = item;
+  const before = useRef(state.kind);
+  useEffect(() => {
+    if (before.current === "sending" && state.kind === "ready") announce(texts.files.ready(name));
+    before.current = state.kind;
+  }, [state.kind, announce, texts, name]);
   return (
     <span className="tl-file-words">
       <bdi className="tl-file-name" title={name}>

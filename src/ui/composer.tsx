@@ -143,7 +143,11 @@ export function Composer(props: {
           value={draft}
           focus={props.focus}
           hint={touch ? "enter" : "send"}
-          onChange={setDraft}
+          onChange={(text) => {
+            // Who goes on writing has not finished: nothing goes in the middle of a word.
+            want(false);
+            setDraft(text);
+          }}
           onKeyDown={press}
           onPaste={paste}
         />

@@ -118,6 +118,8 @@ function createUploads(client: Client, { files, known }: Shelf): Uploads {
     retry: (key) => void send(key),
     remove(key) {
       sources.get(key)?.stop.abort();
+      const preview = find(key)?.preview;
+      if (preview !== undefined) URL.revokeObjectURL(preview);
       sources.delete(key);
       cell.set(cell.getSnapshot().filter((one) => one.key !== key));
     },

@@ -3,7 +3,7 @@
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { memoryDisk, openMemoryStore } from "../../src/adapters/memory/store.ts";
 import { commandSchemas, defaultLimits, reject, type CommandOf, type CommandType } from "../../src/protocol/index.ts";
 import { createHttpFace } from "../../src/server/http.ts";
@@ -353,9 +353,10 @@ describe("PE11 routes", () => {
       assets: undefined,
       admin: () => false,
       files: () => false,
+      data: () => false,
       trustedProxies: [],
     });
-    expect([...face.paths].sort()).toEqual([...Object.keys(routes), "/api/v1/files"].sort());
+    expect([...face.paths].sort()).toEqual([...Object.keys(routes), "/api/v1/files", "/api/v1/account"].sort());
   });
 
   test("PE11 G9 every route and method, by owner, by another, by nobody: the same answer; a credential in the URL is 400", async () => {
@@ -434,6 +435,137 @@ describe("PE11 files", () => {
         expect(body.includes(mark)).toBe(who === "owner");
         if (who !== "owner") expect(await ask(method, `/${"0".repeat(32)}`, bearers[who])).toEqual([found, body]);
       }
+    }
+    register.says.delete("oscar");
+  });
+});
+
+describe("PE11 the operator's routes", () => {
+  const secret = "a-long-operators-token";
+  const address = "203.0.113.7";
+  type Act = { readonly body?: object; readonly query?: string; readonly operator: number };
+  /** What each act answers to the operator, in this order. Whoever is not the operator is told that there is no such path. */
+  const acts: Readonly<Record<string, Act>> = {
+    "GET blocks": { operator: 200 },
+    "POST blocks": { operator: 201, body: { address } },
+    "DELETE blocks": { operator: 200, query: `?address=${address}` },
+    "POST rotate-key": { operator: 200 },
+    "GET figures": { operator: 200 },
+    "GET connections": { operator: 200 },
+    "GET people": { operator: 200 },
+    "GET sessions": { operator: 200, query: "?user={user}" },
+    "DELETE connections": { operator: 200, query: "?number={number}" },
+    "DELETE sessions": { operator: 200, query: "?user={user}" },
+  };
+
+  test("PE11 every act of the operator has its row", () => {
+    const ways = served.host.routes.filter((route) => route.includes(" /api/v1/admin/"));
+    expect(ways.map((way) => way.replace("/api/v1/admin/", "")).sort()).toEqual(Object.keys(acts).sort());
+  });
+
+  test("PE11 OD2 OP01 nobody but the operator learns that an act exists, or does it: person, guest, rubbish, nobody", async () => {
+    const own = new Stage();
+    onTestFinished(() => own.end());
+    const here = await own.serve({ identity: tokens, adminToken: secret });
+    const aim = { user: "", number: "" };
+    const ask = async (
+      route: string,
+      { body, query = "" }: Act,
+      bearer: string | undefined,
+    ): Promise<[number, string]> => {
+      const [method, path] = route.split(" ");
+      const aimed = query.replace("{user}", aim.user).replace("{number}", aim.number);
+      const answer = await fetch(`http://${here.address}/api/v1/admin/${path}${aimed}`, {
+        ...(method !== undefined && { method }),
+        headers: {
+          ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+          ...(body && { "content-type": "application/json" }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      return [answer.status, await answer.text()];
+    };
+    const { session } = await here.talk({ token: token("ann") });
+    const others = [undefined, session, (await here.talk()).session, token("ann"), `${secret}x`];
+    const connected = JSON.parse((await ask("GET connections", { operator: 200 }, secret))[1]) as {
+      connections: { number: number; user?: string }[];
+    };
+    const one = connected.connections.find(({ user }) => user !== undefined);
+    Object.assign(aim, { user: one?.user ?? "", number: String(one?.number) });
+    for (const [route, act] of Object.entries(acts)) {
+      for (const bearer of others) {
+        const unknown = await ask(`${route}-that-is-none`, act, bearer);
+        expect([route, ...(await ask(route, act, bearer))]).toEqual([
+          route,
+          404,
+          unknown[1].replace("-that-is-none", ""),
+        ]);
+      }
+    }
+    const list = async (): Promise<unknown> => JSON.parse((await ask("GET blocks", { operator: 200 }, secret))[1]);
+    // None of the others has done anything.
+    expect(await list()).toEqual({ blocks: [] });
+    for (const [route, act] of Object.entries(acts)) {
+      expect([route, (await ask(route, act, secret))[0]]).toEqual([route, act.operator]);
+    }
+    expect(await list()).toEqual({ blocks: [] });
+  });
+});
+
+describe("PE11 what is somebody's own", () => {
+  type Who = "owner" | "another" | "guest" | "expired" | "revoked" | "blocked" | "nobody" | "rubbish";
+  /** What is answered to whom: the owner's conversation, one's own archive, an import, the end of one's account without the word. */
+  const rows: Readonly<Record<Who, readonly [conversation: number, archive: number, take: number, end: number]>> = {
+    owner: [200, 200, 200, 400],
+    another: [404, 200, 200, 400],
+    guest: [404, 200, 200, 400],
+    expired: [401, 401, 401, 401],
+    revoked: [401, 401, 401, 401],
+    blocked: [403, 403, 403, 403],
+    nobody: [401, 401, 401, 401],
+    rubbish: [401, 401, 401, 401],
+  };
+
+  test("PE11 G9 AZ14 an export by everybody there is, with a session or a token; foreign and unknown read the same", async () => {
+    const ask = async (method: string, path: string, bearer: string | undefined): Promise<[number, string]> => {
+      const headers: Record<string, string> = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
+      const body = method === "POST" ? { body: "[]" } : {};
+      if ("body" in body) headers["content-type"] = "application/json";
+      const answer = await fetch(`http://${served.address}/api/v1${path}`, { method, headers, ...body });
+      return [answer.status, await answer.text()];
+    };
+    const { talker, aim } = await furnish("zoe");
+    const revoked = await served.talk({ token: token("zoe") });
+    await revoked.ask({ type: "auth.logout" });
+    const blocked = (await served.talk({ token: token("oscar") })).session;
+    register.says.set("oscar", reject("blocked"));
+    const bearers: Record<Who, string | undefined> = {
+      owner: talker.session,
+      another: token("stan"),
+      guest: (await served.talk()).session,
+      expired,
+      revoked: revoked.session,
+      blocked,
+      nobody: undefined,
+      rubbish: "rubbish",
+    };
+    for (const [who, row] of Object.entries(rows) as [Who, (typeof rows)[Who]][]) {
+      const one = await ask("GET", `/conversations/${aim.conversation}/export`, bearers[who]);
+      const archive = await ask("GET", "/account/export", bearers[who]);
+      const take = await ask("POST", "/account/import", bearers[who]);
+      const end = await ask("DELETE", "/account", bearers[who]);
+      expect([who, one[0], archive[0], take[0], end[0]]).toEqual([who, ...row]);
+      for (const [, body] of [one, archive]) expect([who, body.includes(mark)]).toEqual([who, who === "owner"]);
+      if (who !== "owner") expect(await ask("GET", `/conversations/${uuid()}/export`, bearers[who])).toEqual(one);
+    }
+    for (const [method, path] of [
+      ["POST", "/account"],
+      ["GET", "/account"],
+      ["DELETE", "/account/export"],
+      ["GET", "/account/import"],
+      ["POST", `/conversations/${aim.conversation}/export`],
+    ] as const) {
+      expect([method, path, (await ask(method, path, talker.session))[0]]).toEqual([method, path, 405]);
     }
     register.says.delete("oscar");
   });

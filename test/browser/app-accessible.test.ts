@@ -142,7 +142,7 @@ const others = [
 const cases = process.env["LOOKS"] === "all" ? [...some, ...others] : some;
 
 for (const { device, scheme } of cases) {
-  test(`UI27 UI31 axe finds nothing, and nothing is cut off: ${device}, ${scheme}`, { timeout: 60_000 }, async () => {
+  test(`UI27 UI31 axe finds nothing, and nothing is cut off: ${device}, ${scheme}`, { timeout: 120_000 }, async () => {
     const found: string[] = [];
     const lookAt =
       ({ page }: Visitor) =>

@@ -31,6 +31,6 @@ test("UI15 UI2 the wire is cut again and again and back at once: the dot tells, 
   expect(short.length).toBeGreaterThan(0);
   for (const { banner } of short) expect(banner).toBeUndefined();
   expect(violations).toEqual([]);
-  expect(await visitor.log.boundingBox()).toEqual(log);
-  expect(await textIn(visitor.replies.last())).toBe(bare(proseText(31, 2000)));
+  await soon(() => visitor.log.boundingBox()).toEqual(log);
+  await soon(() => textIn(visitor.replies.last())).toBe(bare(proseText(31, 2000)));
 });

@@ -6,7 +6,7 @@ import { bare, soon } from "./app-visitor.ts";
 
 const stage = useStage();
 
-const slow = (seed: number): string => `{{prose chars=6000 piece=10 rate=40 seed=${seed}}}`;
+const slow = (seed: number): string => `{{prose chars=60000 piece=10 rate=40 seed=${seed}}}`;
 const quick = (seed: number): string => `{{prose chars=40 seed=${seed}}}`;
 
 test("UI10 Enter sends, Shift+Enter breaks, Enter twice sends once, and a composed word is not sent", async () => {
@@ -16,7 +16,7 @@ test("UI10 Enter sends, Shift+Enter breaks, Enter twice sends once, and a compos
   await page.keyboard.type("first");
   await page.keyboard.press("Shift+Enter");
   await page.keyboard.type(`second ${quick(31)}`);
-  expect(await box.inputValue()).toBe(`first\nsecond ${quick(31)}`);
+  await soon(() => box.inputValue()).toBe(`first\nsecond ${quick(31)}`);
 
   // A word is being composed: its Enter belongs to it.
   const keyboard = await page.context().newCDPSession(page);
@@ -29,7 +29,7 @@ test("UI10 Enter sends, Shift+Enter breaks, Enter twice sends once, and a compos
   });
   expect(await visitor.own.count()).toBe(0);
   await keyboard.send("Input.insertText", { text: "日本" });
-  expect(await box.inputValue()).toBe(`first\nsecond ${quick(31)}日本`);
+  await soon(() => box.inputValue()).toBe(`first\nsecond ${quick(31)}日本`);
 
   await box.evaluate((area) => {
     const press = (): boolean =>
@@ -40,7 +40,7 @@ test("UI10 Enter sends, Shift+Enter breaks, Enter twice sends once, and a compos
     requestAnimationFrame(press);
   });
   await visitor.done(1);
-  expect(await visitor.own.count()).toBe(1);
+  await soon(() => visitor.own.count()).toBe(1);
   expect(bare((await visitor.own.locator(".tl-body").textContent()) ?? "")).toBe(
     bare(`first second ${quick(31)} 日本`),
   );
@@ -48,7 +48,7 @@ test("UI10 Enter sends, Shift+Enter breaks, Enter twice sends once, and a compos
   // Blank text is nothing.
   await box.fill("  \n ");
   await page.keyboard.press("Enter");
-  expect(await visitor.own.count()).toBe(1);
+  await soon(() => visitor.own.count()).toBe(1);
 });
 
 test("UI9 UI10 on a phone Enter breaks, the box grows to 4 rows; on a desktop to 8; its type is 16 px and it is never closed", async () => {
@@ -63,22 +63,23 @@ test("UI9 UI10 on a phone Enter breaks, the box grows to 4 rows; on a desktop to
       const { fontSize, lineHeight } = getComputedStyle(area);
       return { size: Number.parseFloat(fontSize), line: Number.parseFloat(lineHeight) };
     });
+    const rowsHigh = async (): Promise<number> => Math.round((await height()) / line);
     expect(size).toBeGreaterThanOrEqual(16);
-    expect(Math.round((await height()) / line)).toBe(1);
+    await soon(rowsHigh).toBe(1);
     await box.click();
     await page.keyboard.type("a");
     if (device === "phone") {
       await page.keyboard.press("Enter");
-      expect(await box.inputValue()).toBe("a\n");
+      await soon(() => box.inputValue()).toBe("a\n");
       expect(await visitor.own.count()).toBe(0);
     }
     await box.fill(Array.from({ length: 3 }, () => "row").join("\n"));
-    expect(Math.round((await height()) / line)).toBe(3);
+    await soon(rowsHigh).toBe(3);
     await box.fill(Array.from({ length: 40 }, () => "row").join("\n"));
-    expect(Math.round((await height()) / line)).toBe(rows);
+    await soon(rowsHigh).toBe(rows);
     await visitor.ask(slow(32));
-    expect(await box.isEditable()).toBe(true);
-    expect(Math.round((await height()) / line)).toBe(1);
+    await soon(() => box.isEditable()).toBe(true);
+    await soon(rowsHigh).toBe(1);
     await visitor.button("Stop").click();
     await page.getByText("Stopped.").waitFor();
   }
@@ -93,24 +94,28 @@ test("UI11 what is sent while a reply is made waits above the box: Edit, Delete,
     await box.press("Enter");
   }
   await soon(() => queue.count()).toBe(3);
-  expect((await queue.allTextContents()).map((text) => text.slice(0, 4))).toEqual(["alph", "beta", "gamm"]);
-  expect(await page.getByRole("region", { name: "3 messages wait" }).count()).toBe(1);
+  await soon(async () => (await queue.allTextContents()).map((text) => text.slice(0, 4))).toEqual([
+    "alph",
+    "beta",
+    "gamm",
+  ]);
+  await soon(() => page.getByRole("region", { name: "3 messages wait" }).count()).toBe(1);
   // Both stand there: what stops the reply, and what sends what is in the box.
-  expect(await visitor.button("Stop").count()).toBe(1);
+  await soon(() => visitor.button("Stop").count()).toBe(1);
   await visitor.button("Edit", queue.nth(0)).click();
   await soon(() => box.inputValue()).toBe(`alpha ${quick(34)}`);
   await soon(() => queue.count()).toBe(2);
   await visitor.button("Delete", queue.nth(0)).click();
   await soon(() => queue.count()).toBe(1);
-  expect(await visitor.replies.last().getAttribute("data-status")).toBe("running");
+  await soon(() => visitor.replies.last().getAttribute("data-status")).toBe("running");
   // The queue survives a reload too.
   await page.reload();
   await soon(() => queue.count()).toBe(1);
-  expect(await box.inputValue()).toBe(`alpha ${quick(34)}`);
+  await soon(() => box.inputValue()).toBe(`alpha ${quick(34)}`);
   await visitor.button("Send now", queue.nth(0)).click();
   await visitor.done(2);
-  expect(await queue.count()).toBe(0);
-  expect(await visitor.replies.first().getAttribute("data-status")).toBe("stopped");
+  await soon(() => queue.count()).toBe(0);
+  await soon(() => visitor.replies.first().getAttribute("data-status")).toBe("stopped");
   const truth = await stage.truth(page);
   const own = [...truth.messages.values()].filter(({ role }) => role === "user");
   expect(own.map(({ id }) => truth.text(id).split(" ")[0])).toEqual(["{{prose", "gamma"]);
@@ -135,7 +140,7 @@ test("UI12 a draft belongs to its conversation and survives a reload; a sent one
   const { page, box } = visitor;
   await box.fill("not yet begun");
   await page.reload();
-  expect(await box.inputValue()).toBe("not yet begun");
+  await soon(() => box.inputValue()).toBe("not yet begun");
   await visitor.ask(quick(37));
   await visitor.done(1);
   await box.fill("in the first");
@@ -143,7 +148,7 @@ test("UI12 a draft belongs to its conversation and survives a reload; a sent one
   await soon(() => box.inputValue()).toBe("in the first");
   await visitor.button("New conversation").first().click();
   await page.locator(".tl-welcome").waitFor();
-  expect(await box.inputValue()).toBe("");
+  await soon(() => box.inputValue()).toBe("");
   await box.fill("in the second");
   await page.goBack();
   await soon(() => box.inputValue()).toBe("in the first");
@@ -151,8 +156,9 @@ test("UI12 a draft belongs to its conversation and survives a reload; a sent one
   await soon(() => box.inputValue()).toBe("in the second");
   await visitor.ask(quick(38));
   await visitor.done(1);
-  const drafts = await page.evaluate(() => Object.entries(localStorage).filter(([key]) => key.includes("/draft/")));
-  expect(drafts.map(([, text]) => text)).toEqual(["in the first"]);
+  const drafts = (): Promise<[string, string][]> =>
+    page.evaluate(() => Object.entries(localStorage).filter(([key]) => key.includes("/draft/")));
+  await soon(async () => (await drafts()).map(([, text]) => text)).toEqual(["in the first"]);
 });
 
 test("UI13 a message that is refused keeps its text, with the reason and what can be done", async () => {
@@ -163,8 +169,8 @@ test("UI13 a message that is refused keeps its text, with the reason and what ca
   await visitor.send("x".repeat(131_073));
   const notice = page.getByRole("alert").filter({ hasText: "Not sent." });
   await notice.waitFor();
-  expect(await notice.textContent()).toContain("That is too long to send.");
-  expect(await visitor.own.last().getAttribute("data-status")).toBe("failed");
+  await soon(() => notice.textContent()).toContain("That is too long to send.");
+  await soon(() => visitor.own.last().getAttribute("data-status")).toBe("failed");
   // It is nobody's parent: what is written after it goes out.
   await visitor.send(quick(40));
   await visitor.done(2);
@@ -172,13 +178,13 @@ test("UI13 a message that is refused keeps its text, with the reason and what ca
   await soon(() => notice.count()).toBe(1);
   await visitor.button("Edit", notice).click();
   await soon(() => visitor.box.inputValue()).toHaveLength(131_073);
-  expect(await notice.count()).toBe(0);
+  await soon(() => notice.count()).toBe(0);
   await visitor.box.fill("");
   await visitor.send("y".repeat(131_073));
   await notice.waitFor();
   await visitor.button("Delete", notice).click();
   await soon(() => notice.count()).toBe(0);
-  expect(await visitor.own.count()).toBe(2);
+  await soon(() => visitor.own.count()).toBe(2);
 });
 
 test("UI13 what is sent stands there at once, before the server has said anything", async () => {
@@ -187,13 +193,13 @@ test("UI13 what is sent stands there at once, before the server has said anythin
   await visitor.done(1);
   stage.proxy.freeze("up", true);
   await visitor.send(`held ${quick(42)}`);
-  await visitor.own.nth(1).waitFor({ timeout: 1000 });
-  expect(await visitor.own.nth(1).getAttribute("data-status")).toMatch(/sending|waiting/);
-  expect(await visitor.box.inputValue()).toBe("");
+  await visitor.own.nth(1).waitFor();
+  await soon(() => visitor.own.nth(1).getAttribute("data-status")).toMatch(/sending|waiting/);
+  await soon(() => visitor.box.inputValue()).toBe("");
   await visitor.button("Stop").count();
   stage.proxy.freeze("up", false);
   await visitor.done(2);
-  expect(await visitor.own.nth(1).getAttribute("data-status")).toBeNull();
+  await soon(() => visitor.own.nth(1).getAttribute("data-status")).toBeNull();
 });
 
 test("UI24 ArrowUp in an empty box edits the last message; Esc leaves it as it was", async () => {
@@ -209,12 +215,12 @@ test("UI24 ArrowUp in an empty box edits the last message; Esc leaves it as it w
   await box.fill("");
   await box.press("ArrowUp");
   const editor = page.locator(".tl-editor textarea");
-  expect(await editor.inputValue()).toBe(`two ${quick(44)}`);
-  expect(await editor.evaluate((area) => area === document.activeElement)).toBe(true);
+  await soon(() => editor.inputValue()).toBe(`two ${quick(44)}`);
+  await soon(() => editor.evaluate((area) => area === document.activeElement)).toBe(true);
   await editor.fill("changed");
   await page.keyboard.press("Escape");
   await soon(() => editor.count()).toBe(0);
-  expect(await visitor.own.count()).toBe(2);
-  expect(await visitor.own.last().textContent()).toContain(quick(44));
+  await soon(() => visitor.own.count()).toBe(2);
+  await soon(() => visitor.own.last().textContent()).toContain(quick(44));
   await until(() => stage.model.requests.length >= 2, "both replies");
 });

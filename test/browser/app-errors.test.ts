@@ -67,8 +67,8 @@ test("UI37 UI13 E3 whatever code a message is refused with for good, it stands a
     const own = visitor.own.filter({ hasText: `refused as ${code}` });
     const notice = own.getByRole("alert");
     await notice.waitFor();
-    expect(await notice.locator("span").textContent()).toBe(`Not sent. ${english.errors[code]}`);
-    expect(await notice.getByRole("button").allTextContents()).toEqual(["Retry", "Edit", "Delete"]);
+    await soon(() => notice.locator("span").textContent()).toBe(`Not sent. ${english.errors[code]}`);
+    await soon(() => notice.getByRole("button").allTextContents()).toEqual(["Retry", "Edit", "Delete"]);
     await visitor.button("Delete", notice).click();
     await soon(() => own.count()).toBe(0);
   }
@@ -88,8 +88,8 @@ test("UI37 UI19 E3 whatever code a reply fails with, it stands at the reply, wit
     await visitor.send(`{{prose chars=20 seed=${i + 10}}}`);
     await visitor.done(i + 2);
     const notice = visitor.replies.last().locator(".tl-notice");
-    expect(await notice.locator("span").textContent()).toBe(`No reply. ${english.errors[code]}`);
-    expect(await notice.getByRole("button").allTextContents()).toEqual(["Retry"]);
+    await soon(() => notice.locator("span").textContent()).toBe(`No reply. ${english.errors[code]}`);
+    await soon(() => notice.getByRole("button").allTextContents()).toEqual(["Retry"]);
   }
 });
 
@@ -120,7 +120,7 @@ for (const [code, reason] of [
     expect(seconds).toEqual([...seconds].sort((a, b) => b - a));
     await visitor.done(2);
     expect(refused).toBe(2);
-    expect(await page.getByRole("alert").count()).toBe(0);
+    await soon(() => page.getByRole("alert").count()).toBe(0);
   });
 }
 
@@ -162,17 +162,17 @@ for (const { code, state, text, button, ...more } of closes) {
     end(code, "reason" in more ? more.reason : "");
     const banner = page.locator(`.tl-banner[data-state="${state}"]`);
     await banner.waitFor();
-    if (typeof text === "string") expect(await banner.locator("span").textContent()).toBe(text);
+    if (typeof text === "string") await soon(() => banner.locator("span").textContent()).toBe(text);
     else await soon(() => banner.locator("span").textContent()).toMatch(text);
-    expect(await banner.getByRole("button").allTextContents()).toEqual([button]);
+    await soon(() => banner.getByRole("button").allTextContents()).toEqual([button]);
     expect(await visitor.log.locator(".tl-notice").count()).toBe(0);
-    expect(await visitor.box.inputValue()).toBe("half a thought");
+    await soon(() => visitor.box.inputValue()).toBe("half a thought");
     bends.close = undefined;
     if (button === "Sign in") return;
     await visitor.button(button, banner).click();
     await visitor.online();
     await soon(() => visitor.banner.count()).toBe(0);
-    expect(await visitor.box.inputValue()).toBe("half a thought");
+    await soon(() => visitor.box.inputValue()).toBe("half a thought");
   });
 }
 
@@ -205,7 +205,7 @@ test("UI38 CO21 the server answers but lets no socket in: the banner says so, wi
   await soon(() => page.locator(".tl-banner span").textContent(), { timeout: 15_000 }).toMatch(
     /^The server is there, but connections from here do not come through\. Next attempt in [3-6]\d s\.$/,
   );
-  expect(await page.locator(".tl-banner").getByRole("button").allTextContents()).toEqual(["Try now"]);
+  await soon(() => page.locator(".tl-banner").getByRole("button").allTextContents()).toEqual(["Try now"]);
 });
 
 test("UI38 UI32 who has signed out on purpose is not told that anything is kept", async () => {

@@ -18,10 +18,10 @@ test("UI29 LO12 a title, a question, a reply and a search that carry HTML are te
   await wire.ask({ type: "conversation.update", conversation, title: markup });
   await page.getByRole("heading", { level: 1, name: markup }).waitFor();
   await soon(() => page.title()).toBe(`${markup} · Throughline`);
-  expect(await visitor.own.locator(".tl-body").textContent()).toBe(markup);
+  await soon(() => visitor.own.locator(".tl-body").textContent()).toBe(markup);
   await soon(() => visitor.rows.first().locator(".app-row-title").textContent()).toBe(markup);
   const menu = page.locator(".app-row-more").first();
-  expect(await menu.getAttribute("aria-label")).toBe(`More about ${markup}`);
+  await soon(() => menu.getAttribute("aria-label")).toBe(`More about ${markup}`);
   await page.getByRole("searchbox").fill("<img");
   await page.getByText("1 result", { exact: true }).waitFor();
   // A reaction that is none is refused by the server, and none is drawn.

@@ -31,14 +31,14 @@ test("UI25 from load to reply, stop, edit, versions, list, settings and sign-out
   const visitor = await stage.visit();
   const { page } = visitor;
   const { keyboard } = page;
-  expect(await focused(visitor)).toBe("Message");
-  await keyboard.type("{{prose chars=3000 piece=10 rate=40 seed=91}}");
+  await soon(() => focused(visitor)).toBe("Message");
+  await keyboard.type("{{prose chars=60000 piece=10 rate=40 seed=91}}");
   await keyboard.press("Enter");
   await visitor.seen(visitor.replies.last(), 20);
-  expect(await focused(visitor)).toBe("Message");
+  await soon(() => focused(visitor)).toBe("Message");
   await keyboard.press("Escape");
   await page.getByText("Stopped.").waitFor();
-  expect(await focused(visitor)).toBe("Message");
+  await soon(() => focused(visitor)).toBe("Message");
   await keyboard.type(quick(92));
   await keyboard.press("Enter");
   await visitor.done(2);
@@ -49,7 +49,7 @@ test("UI25 from load to reply, stop, edit, versions, list, settings and sign-out
   await keyboard.press("Escape");
   await soon(() => focused(visitor)).not.toBe("page");
   await keyboard.press("Shift+Escape");
-  expect(await focused(visitor)).toBe("Message");
+  await soon(() => focused(visitor)).toBe("Message");
   await keyboard.press("ArrowUp");
   await soon(() => focused(visitor)).toBe("Edit");
   await keyboard.press("Control+A");
@@ -126,7 +126,7 @@ test("UI25 from load to reply, stop, edit, versions, list, settings and sign-out
 test("UI24 the list of keys names every key that there is, and Esc stops only where nothing else is open", async () => {
   const visitor = await stage.visit();
   const { page } = visitor;
-  await visitor.ask("{{prose chars=6000 piece=10 rate=40 seed=95}}");
+  await visitor.ask("{{prose chars=60000 piece=10 rate=40 seed=95}}");
   await page.keyboard.press("Control+/");
   const dialog = page.getByRole("dialog", { name: "Keyboard shortcuts" });
   await dialog.waitFor();
@@ -141,7 +141,7 @@ test("UI24 the list of keys names every key that there is, and Esc stops only wh
   expect(await visitor.replies.last().getAttribute("data-status")).toBe("running");
   // From the list of conversations too: the reply is what Esc is for, wherever the focus is.
   await page.keyboard.press("Shift+Escape");
-  expect(await focused(visitor)).toBe("Message");
+  await soon(() => focused(visitor)).toBe("Message");
   expect(await visitor.replies.last().getAttribute("data-status")).toBe("running");
   await page.keyboard.press("Escape");
   await page.getByText("Stopped.").waitFor();
@@ -157,9 +157,9 @@ test("UI25 the first Tab of a page offers the way to the box; the log can be scr
   await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
   await page.evaluate(() => getSelection()?.removeAllRanges());
   await tabTo(visitor, "Skip to the message box");
-  expect(await visitor.button("Skip to the message box").isVisible()).toBe(true);
+  await soon(() => visitor.button("Skip to the message box").isVisible()).toBe(true);
   await page.keyboard.press("Enter");
-  expect(await focused(visitor)).toBe("Message");
+  await soon(() => focused(visitor)).toBe("Message");
   await visitor.log.focus();
   await page.keyboard.press("Home");
   await soon(async () => (await visitor.place()).top).toBe(0);
@@ -180,7 +180,7 @@ test("UI32 after a sign-out nothing of the person is on the screen, nor in what 
         `${document.body.textContent} ${[...document.querySelectorAll("textarea")].map((box) => box.value).join(" ")} ${document.title}`,
     );
   await soon(everything).not.toContain("private");
-  expect(await visitor.rows.count()).toBe(0);
+  await soon(() => visitor.rows.count()).toBe(0);
   await visitor.button("Sign in", visitor.banner).click();
   await visitor.button("Go on as a guest").click();
   await visitor.online();

@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { until, WireClient } from "../support/wire-client.ts";
 import { useStage } from "./app-stage.ts";
-import type { Visitor } from "./app-visitor.ts";
+import { soon, type Visitor } from "./app-visitor.ts";
 
 const stage = useStage();
 const turns = 1000;
@@ -54,7 +54,7 @@ test("UI8 2,000 messages open in under 1 s, from the navigation to the last mess
     await page.goto(`/c/${conversation}`);
     const painted = await page.waitForFunction(() => Reflect.get(globalThis, "painted") as number | undefined);
     times.push(Math.round((await painted.jsonValue()) ?? NaN));
-    expect((await visitor.place()).left).toBeLessThanOrEqual(1);
+    await soon(async () => (await visitor.place()).left).toBeLessThanOrEqual(1);
   }
   console.log(`2,000 messages: opened in ${times.join(", ")} ms`);
   // The best of three: what else this machine does is not the app's.
@@ -63,7 +63,7 @@ test("UI8 2,000 messages open in under 1 s, from the navigation to the last mess
 
 test(
   "UI7 UI8 up to the beginning, page by page: what is looked at stays, to a pixel; far messages are not laid out",
-  { timeout: 90_000 },
+  { timeout: 120_000 },
   async () => {
     const visitor = await enter();
     const { page } = visitor;
@@ -134,7 +134,7 @@ test(
 
 test(
   "UI8 scrolls at the pace of the frames, up through pages that are loaded on the way",
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const visitor = await enter();
     const { page } = visitor;

@@ -37,7 +37,7 @@ async function lookAround(
   await visitor.own.first().locator(`[aria-label="${names.edit}"]`).click();
   await look("editing");
   await page.keyboard.press("Escape");
-  await ask("{{prose chars=6000 piece=10 rate=30 seed=62}}");
+  await ask("{{prose chars=60000 piece=10 rate=30 seed=62}}");
   await visitor.seen(visitor.replies.last(), 20);
   for (const word of ["one", "two"]) {
     await visitor.box.fill(`${word} that waits, and is rather long, so that it does not fit on the line that it has`);
@@ -90,10 +90,10 @@ const cases = [
 ] as const;
 
 for (const { name, device, scheme, locale, names } of cases) {
-  test(`UI27 UI31 axe finds nothing and nothing is cut off on any screen: ${name}`, { timeout: 60_000 }, async () => {
+  test(`UI27 UI31 axe finds nothing and nothing is cut off on any screen: ${name}`, { timeout: 120_000 }, async () => {
     const visitor = await stage.visit({ device, options: { colorScheme: scheme, locale } });
     const { page } = visitor;
-    expect(await page.evaluate(() => document.documentElement.dir)).toBe(locale === "ar" ? "rtl" : "ltr");
+    await soon(() => page.evaluate(() => document.documentElement.dir)).toBe(locale === "ar" ? "rtl" : "ltr");
     const found: string[] = [];
     await lookAround(visitor, names, device === "phone", async (screen) => {
       const folder = process.env["SHOTS"];
@@ -121,8 +121,8 @@ test("UI31 a tablet shows list and conversation beside each other, with nothing 
   const visitor = await stage.visit({ device: "tablet" });
   await visitor.ask("{{chars=900 seed=63}}");
   await visitor.done(1);
-  expect(await visitor.page.getByRole("navigation", { name: "Conversations" }).isVisible()).toBe(true);
-  expect(await overflows(visitor.page)).toEqual([]);
+  await soon(() => visitor.page.getByRole("navigation", { name: "Conversations" }).isVisible()).toBe(true);
+  await soon(() => overflows(visitor.page)).toEqual([]);
 });
 
 test("UI28 language and appearance are chosen in the settings, take effect at once, and are kept", async () => {
@@ -142,23 +142,25 @@ test("UI28 language and appearance are chosen in the settings, take effect at on
   await page.locator(".app-person").click();
   await page.locator('.tl-dialog input[type="radio"]').nth(2).check();
   await page.keyboard.press("Escape");
-  expect(await background()).not.toBe(light);
+  await soon(() => background()).not.toBe(light);
   await page.reload();
   await page.getByRole("textbox", { name: "Nachricht" }).waitFor();
-  expect(await background()).not.toBe(light);
+  await soon(() => background()).not.toBe(light);
   await choose("ar");
-  const [list, main] = await Promise.all([".app-side", ".app-main"].map((part) => page.locator(part).boundingBox()));
-  expect(list?.x).toBeGreaterThan(main?.x ?? Infinity);
+  await soon(async () => {
+    const [list, main] = await Promise.all([".app-side", ".app-main"].map((part) => page.locator(part).boundingBox()));
+    return (list?.x ?? 0) - (main?.x ?? Infinity);
+  }).toBeGreaterThan(0);
   // Each message has its own direction.
   await visitor.box.fill("{{text=English}}");
   await page.locator(".tl-send").click();
   await visitor.done(1);
-  expect(
-    await visitor.replies
+  await soon(() =>
+    visitor.replies
       .last()
       .locator(".tl-body")
       .evaluate((body) => getComputedStyle(body).direction),
   ).toBe("ltr");
   await choose("en");
-  expect(await page.evaluate(() => document.documentElement.dir)).toBe("ltr");
+  await soon(() => page.evaluate(() => document.documentElement.dir)).toBe("ltr");
 });

@@ -18,29 +18,29 @@ test("UI18 D4 an edit is a version beside the old one, with its own reply; both 
   await own.nth(1).hover();
   await visitor.button("Edit", own.nth(1)).click();
   const editor = page.getByRole("textbox", { name: "Edit" });
-  expect(await editor.inputValue()).toBe(`old ${quick(72)}`);
+  await soon(() => editor.inputValue()).toBe(`old ${quick(72)}`);
   await editor.fill(`new ${quick(73)}`);
   await visitor.button("Send", page.locator(".tl-editor")).click();
   await soon(() => own.nth(1).locator(".tl-body").textContent()).toContain("new");
   await visitor.done(2);
-  expect(await textIn(visitor.replies.nth(1))).toBe(bare(proseText(73, 80)));
+  await soon(() => textIn(visitor.replies.nth(1))).toBe(bare(proseText(73, 80)));
   const versions = page.getByRole("group", { name: "Version 2 of 2" });
-  expect(await versions.textContent()).toBe("2/2");
-  expect(await visitor.button("Next version", versions).isDisabled()).toBe(true);
+  await soon(() => versions.textContent()).toBe("2/2");
+  await soon(() => visitor.button("Next version", versions).isDisabled()).toBe(true);
   await visitor.button("Previous version", versions).click();
   await page.getByRole("group", { name: "Version 1 of 2" }).waitFor();
-  expect(await textIn(visitor.replies.nth(1))).toBe(bare(proseText(72, 80)));
+  await soon(() => textIn(visitor.replies.nth(1))).toBe(bare(proseText(72, 80)));
   // What is written now goes under what is looked at.
   await visitor.ask(quick(74));
   await visitor.done(3);
   await page.reload();
   await visitor.done(3);
-  expect(await own.nth(1).textContent()).toContain("old");
-  expect(await textIn(visitor.replies.nth(2))).toBe(bare(proseText(74, 80)));
+  await soon(() => own.nth(1).textContent()).toContain("old");
+  await soon(() => textIn(visitor.replies.nth(2))).toBe(bare(proseText(74, 80)));
   await visitor.button("Next version", own.nth(1)).click();
   await visitor.done(2);
-  expect(await own.nth(1).textContent()).toContain("edited");
-  expect(await own.nth(1).textContent()).toContain("new");
+  await soon(() => own.nth(1).textContent()).toContain("edited");
+  await soon(() => own.nth(1).textContent()).toContain("new");
 });
 
 test("UI18 D3 a retry makes another reply, counted; three of them can be gone through, and another device sees them", async () => {
@@ -58,12 +58,12 @@ test("UI18 D3 a retry makes another reply, counted; three of them can be gone th
   await other.button("Previous version").click();
   await other.button("Previous version").click();
   await other.page.getByText("1/3").waitFor();
-  expect(await visitor.page.getByText("3/3").count()).toBe(1);
+  await soon(() => visitor.page.getByText("3/3").count()).toBe(1);
 });
 
 test("UI14 UI19 D3 Continue after a stop goes on in the same reply, to its whole text", async () => {
   const visitor = await stage.visit();
-  await visitor.ask("{{prose chars=900 piece=10 rate=60 seed=76}}");
+  await visitor.ask("{{prose chars=900 piece=10 rate=60 hold=300 times=1 seed=76}}");
   await visitor.seen(visitor.replies.last(), 60);
   await visitor.button("Stop").click();
   await visitor.page.getByText("Stopped.").waitFor();
@@ -71,8 +71,8 @@ test("UI14 UI19 D3 Continue after a stop goes on in the same reply, to its whole
   await visitor.button("Continue").click();
   await soon(() => visitor.page.getByText("Stopped.").count()).toBe(0);
   await visitor.done(1);
-  expect(await textIn(visitor.replies.last())).toBe(bare(proseText(76, 900)));
-  expect(await visitor.replies.last().getAttribute("data-entry")).toBe(id);
+  await soon(() => textIn(visitor.replies.last())).toBe(bare(proseText(76, 900)));
+  await soon(() => visitor.replies.last().getAttribute("data-entry")).toBe(id);
 });
 
 test("UI19 E3 a reply that fails says why, in a sentence, with Retry; what was said before stays", async () => {
@@ -81,18 +81,18 @@ test("UI19 E3 a reply that fails says why, in a sentence, with Retry; what was s
   await visitor.send("{{prose chars=90 seed=77 fail=401 times=1}}");
   await visitor.done(1);
   const notice = replies.last().locator(".tl-notice");
-  expect(await notice.textContent()).toMatch(/^No reply\. The language model cannot be reached right now\./);
+  await soon(() => notice.textContent()).toMatch(/^No reply\. The language model cannot be reached right now\./);
   expect(await visitor.button("Continue", notice).count()).toBe(0);
   expect(await page.locator("body").textContent()).not.toContain("It failed.");
   await visitor.button("Retry", notice).click();
   await soon(() => textIn(replies.last())).toBe(bare(proseText(77, 90)));
-  expect(await page.locator(".tl-versions").textContent()).toBe("2/2");
+  await soon(() => page.locator(".tl-versions").textContent()).toBe("2/2");
 });
 
 test("UI19 B26 a reply whose server was killed says that it was interrupted, after a reload too, and is continued", async () => {
   const visitor = await stage.visit();
   visitor.expectTrouble();
-  await visitor.ask("{{prose chars=900 piece=10 rate=60 seed=78}}");
+  await visitor.ask("{{prose chars=900 piece=10 rate=60 hold=300 times=1 seed=78}}");
   await visitor.seen(visitor.replies.last(), 60);
   await stage.server.end("SIGKILL");
   await stage.server.start();
@@ -109,9 +109,9 @@ test("UI19 reasoning is folded, and there when it is asked for", async () => {
   await visitor.ask(quick(79, " reasoning=60"));
   await visitor.done(1);
   const reasoning = visitor.replies.last().locator("details");
-  expect(await reasoning.getAttribute("open")).toBeNull();
+  await soon(() => reasoning.getAttribute("open")).toBeNull();
   await reasoning.getByText("Reasoning").click();
-  expect(await reasoning.getAttribute("open")).not.toBeNull();
+  await soon(() => reasoning.getAttribute("open")).not.toBeNull();
 });
 
 test("UI20 D5 reactions and thumbs: the other tab sees them, good and bad exclude each other, a second click takes back", async () => {
@@ -129,7 +129,7 @@ test("UI20 D5 reactions and thumbs: the other tab sees them, good and bad exclud
   await bad.click();
   await soon(() => good.getAttribute("aria-pressed")).toBe("false");
   await soon(() => other.button("Bad reply").getAttribute("aria-pressed")).toBe("true");
-  expect(await other.button("Good reply").getAttribute("aria-pressed")).toBe("false");
+  await soon(() => other.button("Good reply").getAttribute("aria-pressed")).toBe("false");
 
   // A choice of six, by the arrow keys; the focus comes back.
   const react = visitor.button("React", reply);
@@ -138,7 +138,7 @@ test("UI20 D5 reactions and thumbs: the other tab sees them, good and bad exclud
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
   await visitor.button("Reaction 😂", reply).waitFor();
-  expect(await react.evaluate((button) => button === document.activeElement)).toBe(true);
+  await soon(() => react.evaluate((button) => button === document.activeElement)).toBe(true);
   await other.page.bringToFront();
   await other.button("Reaction 😂").click();
   await page.bringToFront();
@@ -153,7 +153,7 @@ test("UI20 D5 reactions and thumbs: the other tab sees them, good and bad exclud
   await visitor.button("Reaction 🎉", visitor.own.last()).click();
   await page.reload();
   await visitor.button("Reaction 🎉", visitor.own.last()).waitFor();
-  expect(await visitor.button("Bad reply").getAttribute("aria-pressed")).toBe("true");
+  await soon(() => visitor.button("Bad reply").getAttribute("aria-pressed")).toBe("true");
 });
 
 test("UI20 UI24 copy puts the text on the clipboard, by its button and by its key, and says so", async () => {
@@ -180,11 +180,11 @@ test("UI20 on touch the tools of a message are in sight, and big enough for a fi
   await visitor.done(1);
   for (const name of ["Copy", "Retry", "Good reply", "React"]) {
     const button = visitor.button(name, visitor.replies.last());
-    const seen = await button.evaluate((one) => {
-      const { width, height } = one.getBoundingClientRect();
-      return { width, height, opacity: getComputedStyle(one.closest(".tl-tools") ?? one).opacity };
-    });
-    expect(seen.opacity, name).toBe("1");
-    expect(Math.min(seen.width, seen.height), name).toBeGreaterThanOrEqual(24);
+    const shown = (): Promise<string> =>
+      button.evaluate((one) => getComputedStyle(one.closest(".tl-tools") ?? one).opacity);
+    await soon(shown, { message: name }).toBe("1");
+    const size = (): Promise<number> =>
+      button.evaluate((one) => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height));
+    await soon(size, { message: name }).toBeGreaterThanOrEqual(24);
   }
 });

@@ -32,7 +32,9 @@ test("UI15 UI2 the network is cut in mid-reply and comes back: a banner after 1.
   stage.cut();
   await page.locator('.tl-dot:not([data-state="online"])').waitFor();
   await visitor.banner.waitFor();
-  expect(await visitor.banner.textContent()).toMatch(/^Connection lost\. (Next attempt in \d+ s\.|Connecting again\.)/);
+  await soon(() => visitor.banner.textContent()).toMatch(
+    /^Connection lost\. (Next attempt in \d+ s\.|Connecting again\.)/,
+  );
   expect(await visitor.log.getByText(/connection/i).count()).toBe(0);
   expect(await page.getByRole("dialog").count()).toBe(0);
   // Nothing is locked meanwhile.
@@ -42,8 +44,8 @@ test("UI15 UI2 the network is cut in mid-reply and comes back: a banner after 1.
   await visitor.online();
   await soon(() => visitor.banner.count()).toBe(0);
   await visitor.done(1);
-  expect(await textIn(visitor.replies.last())).toBe(bare(proseText(21, 3000)));
-  expect(await visitor.box.inputValue()).toBe("typed while away");
+  await soon(() => textIn(visitor.replies.last())).toBe(bare(proseText(21, 3000)));
+  await soon(() => visitor.box.inputValue()).toBe("typed while away");
   const { violations, troubles } = await seenIn(page);
   expect(violations).toEqual([]);
   expect(troubles.filter(({ banner }) => banner !== undefined)).toHaveLength(1);
@@ -53,7 +55,7 @@ test("UI15 UI2 the network is cut in mid-reply and comes back: a banner after 1.
 test("UI15 B26 the server is killed in mid-reply and started again: the reply is made anew, or gone on with, and whole", async () => {
   const visitor = await stage.visit();
   visitor.expectTrouble();
-  await visitor.ask("{{prose chars=1500 piece=10 rate=50 seed=23}}");
+  await visitor.ask("{{prose chars=1500 piece=10 rate=50 hold=400 times=1 seed=23}}");
   await visitor.seen(visitor.replies.last(), 200);
   await stage.server.end("SIGKILL");
   await visitor.page.locator('.tl-dot:not([data-state="online"])').waitFor();
@@ -63,8 +65,8 @@ test("UI15 B26 the server is killed in mid-reply and started again: the reply is
   await visitor.online();
   await visitor.done(1);
   await soon(() => visitor.banner.count()).toBe(0);
-  expect(await textIn(visitor.replies.last())).toBe(bare(proseText(23, 1500)));
-  expect(await visitor.box.inputValue()).toBe("still here");
+  await soon(() => textIn(visitor.replies.last())).toBe(bare(proseText(23, 1500)));
+  await soon(() => visitor.box.inputValue()).toBe("still here");
 });
 
 test("UI16 C4 B27 sent while offline: shown as waiting, kept over a reload, delivered exactly once", async () => {
@@ -85,7 +87,7 @@ test("UI16 C4 B27 sent while offline: shown as waiting, kept over a reload, deli
   // The conversation itself is not kept in the browser; what is not delivered is.
   await page.getByText("one {{prose").waitFor();
   await page.getByText("two {{prose").waitFor();
-  expect(await visitor.box.inputValue()).toBe("a draft");
+  await soon(() => visitor.box.inputValue()).toBe("a draft");
   await visitor.banner.waitFor();
   stage.reachable = true;
   await visitor.online();
@@ -94,11 +96,11 @@ test("UI16 C4 B27 sent while offline: shown as waiting, kept over a reload, deli
   const texts = [...truth.messages.values()].map(({ id }) => truth.text(id));
   expect(texts.filter((text) => text.startsWith("one "))).toHaveLength(1);
   expect(texts.filter((text) => text.startsWith("two "))).toHaveLength(1);
-  expect(await visitor.own.count()).toBe(3);
+  await soon(() => visitor.own.count()).toBe(3);
   for (const seed of [25, 26]) {
     expect(stage.model.requests.filter(({ behaviour }) => behaviour.seed === seed)).toHaveLength(1);
   }
-  expect(await visitor.box.inputValue()).toBe("a draft");
+  await soon(() => visitor.box.inputValue()).toBe("a draft");
 });
 
 test("UI16 B27 the wire is cut at the answer to a message, again and again: each is there once", async () => {
@@ -134,7 +136,7 @@ test("UI17 C4 the server is gone: the app opens all the same, keeps what is type
   await stage.server.start();
   await page.locator('.tl-dot[data-state="online"]').waitFor();
   await soon(() => page.locator('.tl-reply[data-status="completed"]').count(), { timeout: 15_000 }).toBe(1);
-  expect(await textIn(page.locator(".tl-reply"))).toBe(bare(proseText(27, 90)));
+  await soon(() => textIn(page.locator(".tl-reply"))).toBe(bare(proseText(27, 90)));
   expect(stage.model.requests.filter(({ behaviour }) => behaviour.seed === 27)).toHaveLength(1);
 });
 
@@ -145,7 +147,7 @@ test("UI15 without any network the state says so, and goes on by itself when it 
   await context.setOffline(true);
   stage.cut();
   await visitor.page.locator('.tl-banner[data-state="offline"]').waitFor();
-  expect(await visitor.banner.textContent()).toContain("You are offline. What you write is kept and sent later.");
+  await soon(() => visitor.banner.textContent()).toContain("You are offline. What you write is kept and sent later.");
   stage.reachable = true;
   const began = performance.now();
   await context.setOffline(false);
@@ -164,14 +166,14 @@ test("UI32 AZ18 the session ends while something is typed: it is said, and neith
   await other.ask({ type: "auth.logout" });
   const banner = page.locator('.tl-banner[data-state="signed-out"]');
   await banner.waitFor();
-  expect(await visitor.box.inputValue()).toBe("half a thought");
+  await soon(() => visitor.box.inputValue()).toBe("half a thought");
   await visitor.box.press("Enter");
   await visitor.own.getByText("half a thought").waitFor();
   await visitor.button("Sign in", banner).click();
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
   await soon(() => page.getByRole("dialog").count()).toBe(0);
-  expect(await visitor.own.getByText("half a thought").count()).toBe(1);
+  await soon(() => visitor.own.getByText("half a thought").count()).toBe(1);
   await visitor.button("Sign in", banner).click();
   await visitor.button("Go on as a guest").click();
   await visitor.online();

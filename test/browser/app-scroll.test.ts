@@ -68,7 +68,7 @@ test("UI4 UI3 a sent message goes near the top, the room below shrinks, and then
   await visitor.ask(prose(52, 5000, 60));
   const own = visitor.own.last();
   await soon(() => visitor.topOf(own)).toBeLessThan(40);
-  expect(await visitor.topOf(own)).toBeGreaterThanOrEqual(0);
+  await soon(() => visitor.topOf(own)).toBeGreaterThanOrEqual(0);
   const seen = await watchPictures(visitor, 2);
   await soon(async () => (await visitor.place()).spacer, { timeout: 20_000 }).toBe(0);
   const { rooms, inRoom } = await seen();
@@ -79,7 +79,7 @@ test("UI4 UI3 a sent message goes near the top, the room below shrinks, and then
   const behind = await watchFrames(visitor, "end");
   await grown(visitor, 600);
   expect(await behind()).toBeLessThanOrEqual(1);
-  expect(await visitor.topOf(own)).toBeLessThan(0);
+  await soon(() => visitor.topOf(own)).toBeLessThan(0);
   await visitor.button("Stop").click();
 });
 
@@ -190,7 +190,7 @@ test("UI5 retry and the change of versions move nothing that is looked at, whate
   const tools = visitor.button("Retry", replies.nth(1));
   // Its beginning is in view: what is made anew is empty at first, and would else be brought into view.
   await tools.evaluate((one) => one.scrollIntoView({ block: "end" }));
-  expect(await visitor.topOf(replies.nth(1))).toBeGreaterThan(0);
+  await soon(() => visitor.topOf(replies.nth(1))).toBeGreaterThan(0);
   await hold("retry in the middle", 3, () => retry(1, 2));
   await hold("a shorter branch", 3, () => visitor.button("Previous version", replies.nth(1)).click());
   await visitor.done(3);
@@ -216,11 +216,11 @@ test("UI5 a long reply that is made anew under the eyes of a reader begins in vi
   await visitor.done(1);
   await visitor.ask(prose(71, 5000, 80));
   await visitor.done(2);
-  expect(await visitor.topOf(visitor.replies.last())).toBeLessThan(-200);
+  await soon(() => visitor.topOf(visitor.replies.last())).toBeLessThan(-200);
   await visitor.button("Retry", visitor.replies.last()).click();
   await visitor.button("Stop").waitFor();
   await soon(() => visitor.topOf(visitor.replies.last())).toBeGreaterThanOrEqual(0);
-  expect(await visitor.topOf(visitor.replies.last())).toBeLessThan((await visitor.place()).view / 2);
+  await soon(() => visitor.topOf(visitor.replies.last())).toBeLessThan((await visitor.place()).view / 2);
   await grown(visitor, 100);
   await visitor.button("Stop").click();
 });

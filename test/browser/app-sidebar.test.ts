@@ -31,8 +31,8 @@ test("UI21 conversations stand under their day, the newest first; the one that i
   await begin(visitor, ["Aardvark", "Badger"]);
   const today = visitor.page.getByRole("region", { name: "Today" });
   await soon(() => today.locator(".app-row-title").allTextContents()).toEqual(["Badger", "Aardvark"]);
-  expect(await visitor.page.locator('[aria-current="page"]').textContent()).toContain("Badger");
-  expect(await visitor.page.title()).toBe("Badger · Throughline");
+  await soon(() => visitor.page.locator('[aria-current="page"]').textContent()).toContain("Badger");
+  await soon(() => visitor.page.title()).toBe("Badger · Throughline");
   await row(visitor, "Aardvark").click();
   await visitor.ask("{{prose chars=30 seed=9}}");
   await visitor.done(2);
@@ -81,7 +81,7 @@ test("UI21 archive puts it aside, Undo brings it back, and the archive shows it"
   await soon(() => row(visitor, "Emu").count()).toBe(0);
   await visitor.button("Archived").click();
   await row(visitor, "Emu").waitFor();
-  expect(await row(visitor, "Finch").count()).toBe(0);
+  await soon(() => row(visitor, "Finch").count()).toBe(0);
   await openMenu(visitor, "Emu");
   await page.getByRole("menuitem", { name: "Take out of the archive" }).click();
   await soon(() => row(visitor, "Emu").count()).toBe(0);
@@ -98,7 +98,7 @@ test("UI21 delete is out of sight at once, can be undone, and is carried out als
   await soon(() => row(visitor, "Heron").count()).toBe(0);
   // It was the one that is shown: a new one is, instead.
   await page.locator(".tl-welcome").waitFor();
-  expect(new URL(page.url()).pathname).toBe("/");
+  await soon(() => new URL(page.url()).pathname).toBe("/");
   await visitor.button("Undo").click();
   await row(visitor, "Heron").waitFor();
   await openMenu(visitor, "Heron");
@@ -106,7 +106,7 @@ test("UI21 delete is out of sight at once, can be undone, and is carried out als
   await soon(() => row(visitor, "Heron").count()).toBe(0);
   await page.reload();
   await row(visitor, "Gnu").waitFor();
-  expect(await row(visitor, "Heron").count()).toBe(0);
+  await soon(() => row(visitor, "Heron").count()).toBe(0);
 });
 
 test("UI21 D2 the search finds, says how many, says when there is nothing, and Esc empties it", async () => {
@@ -115,16 +115,16 @@ test("UI21 D2 the search finds, says how many, says when there is nothing, and E
   await begin(visitor, ["Ibis of the river", "Jackal"]);
   await page.keyboard.press("Control+K");
   const field = page.getByRole("searchbox", { name: "Search" });
-  expect(await field.evaluate((input) => input === document.activeElement)).toBe(true);
+  await soon(() => field.evaluate((input) => input === document.activeElement)).toBe(true);
   await page.keyboard.type("IBIS");
   await page.getByText("1 result", { exact: true }).waitFor();
-  expect(await visitor.rows.count()).toBe(1);
+  await soon(() => visitor.rows.count()).toBe(1);
   await field.fill("quagga");
   await page.getByText("Nothing found").waitFor();
-  expect(await visitor.rows.count()).toBe(0);
+  await soon(() => visitor.rows.count()).toBe(0);
   await page.keyboard.press("Escape");
   await soon(() => visitor.rows.count()).toBe(2);
-  expect(await field.inputValue()).toBe("");
+  await soon(() => field.inputValue()).toBe("");
 });
 
 test("UI22 on a phone the list is a drawer: focus in, focus back, closed by Esc, shade and choice", async () => {
@@ -147,7 +147,7 @@ test("UI22 on a phone the list is a drawer: focus in, focus back, closed by Esc,
   }
   await page.keyboard.press("Escape");
   await soon(() => drawer.count()).toBe(0);
-  expect(await menu.evaluate((button) => button === document.activeElement)).toBe(true);
+  await soon(() => menu.evaluate((button) => button === document.activeElement)).toBe(true);
   await menu.tap();
   await drawer.waitFor();
   await page.touchscreen.tap(350, 400);
@@ -174,7 +174,7 @@ test("UI23 every conversation has its address; back and forward go without loadi
   await heading("Lynx");
   await page.goForward();
   await heading("Koala");
-  expect(await page.evaluate(() => Reflect.get(globalThis, "same"))).toBe(true);
+  await soon(() => page.evaluate(() => Reflect.get(globalThis, "same"))).toBe(true);
   const path = new URL(page.url()).pathname;
   // Somebody else's: not there, whoever asks.
   const stranger = await stage.visit({ path });

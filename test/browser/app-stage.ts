@@ -96,7 +96,7 @@ export function useStage(env: Record<string, string> = {}, modelOptions: ModelSe
     async context(device = "desktop", more = {}) {
       const options = { ...devices[device], baseURL: stage.proxy.url, locale: "en-GB", ...more };
       const context = await there(browser).newContext(options);
-      context.setDefaultTimeout(10_000);
+      context.setDefaultTimeout(30_000);
       onTestFinished(() => context.close());
       return context;
     },

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { costOf, type Cost } from "./cost.ts";
 import { launch, openPage, type Watched } from "./chromium.ts";
 import { startScripted } from "./scripted.ts";
+import { soon } from "./app-visitor.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -80,7 +81,7 @@ test.each(Object.keys(hostile))(
 test("MK5 LO04 a link whose text claims another host shows where it leads", async () => {
   const { page } = await stage({ reply: () => ["[https://bank.example/login](https://evil.example/x)"] });
   await ask(page, "x");
-  expect(await page.locator(".md").innerText()).toBe("https://bank.example/login (evil.example)");
+  await soon(() => page.locator(".md").innerText()).toBe("https://bank.example/login (evil.example)");
 });
 
 const chapter =
@@ -105,7 +106,7 @@ test("MK2 MK8 a finished block keeps its node while the reply grows; code is col
   await page.waitForSelector(".md .hljs-keyword");
   await page.waitForSelector(".md math");
   expect(await page.evaluate(() => Reflect.get(globalThis, "lost"))).toEqual([]);
-  expect(await page.locator(".md h5").count()).toBe(4);
+  await soon(() => page.locator(".md h5").count()).toBe(4);
   expect(faults).toEqual([]);
 });
 

@@ -6,6 +6,7 @@ import { startToolkit, type Toolkit } from "../identity/toolkit.ts";
 import { startModelServer, type ModelServer } from "../support/model-server.ts";
 import { until } from "../support/wire-client.ts";
 import { box, expectAccessible, online, say, storesOf, useBrowser, watch } from "./sign-in-stage.ts";
+import { soon } from "./app-visitor.ts";
 
 const browser = useBrowser();
 const project = "demo-chat";
@@ -60,14 +61,14 @@ test("SG11 SG3 a guest signs in by email and password without leaving the page: 
   await atForm(page);
   await expectAccessible(page, "the form");
   const [email, secret] = [page.getByLabel("Email"), page.getByLabel("Password")];
-  expect(await email.getAttribute("autocomplete")).toBe("username");
-  expect(await secret.getAttribute("autocomplete")).toBe("current-password");
+  await soon(() => email.getAttribute("autocomplete")).toBe("username");
+  await soon(() => secret.getAttribute("autocomplete")).toBe("current-password");
   const before = sockets.length;
   await submit(page, password);
   await page.locator(".app-person", { hasText: "ann" }).waitFor();
   await page.getByRole("dialog").waitFor({ state: "detached" });
   expect(sockets.length - before).toBe(1);
-  expect(await box(page).inputValue()).toBe("a draft of the guest");
+  await soon(() => box(page).inputValue()).toBe("a draft of the guest");
   await say(page, "hello as ann");
   const stores = Object.values(await storesOf(page)).join("\n");
   expect(toolkit.secrets).toHaveLength(2);
@@ -88,8 +89,8 @@ test("SG11 SG5 a wrong password, too many attempts, a disabled account: told in 
   const before = sockets.length;
   await submit(page, "wrong");
   await page.getByText("That did not work. Check what you entered").waitFor();
-  expect(await page.getByLabel("Password").inputValue()).toBe("");
-  expect(await page.getByLabel("Email").inputValue()).toBe("ann@example.org");
+  await soon(() => page.getByLabel("Password").inputValue()).toBe("");
+  await soon(() => page.getByLabel("Email").inputValue()).toBe("ann@example.org");
   for (const [refusal, sentence] of [
     ["TOO_MANY_ATTEMPTS_TRY_LATER : Access has been disabled", "Too many attempts."],
     ["USER_DISABLED", "This account is disabled."],
@@ -100,7 +101,7 @@ test("SG11 SG5 a wrong password, too many attempts, a disabled account: told in 
     await page.getByText(sentence).waitFor();
   }
   await page.getByRole("button", { name: "Close" }).click();
-  expect(await page.locator(".app-person").textContent()).toContain("Guest");
+  await soon(() => page.locator(".app-person").textContent()).toContain("Guest");
   expect(sockets).toHaveLength(before);
 });
 

@@ -6,6 +6,7 @@ import { startOidcIssuer, type OidcIssuer } from "../identity/oidc-issuer.ts";
 import { startModelServer, type ModelServer } from "../support/model-server.ts";
 import { until, WireClient } from "../support/wire-client.ts";
 import { box, expectAccessible, online, say, signedOut, storesOf, useBrowser, watch } from "./sign-in-stage.ts";
+import { soon } from "./app-visitor.ts";
 
 const browser = useBrowser();
 let issuer: OidcIssuer;
@@ -78,8 +79,8 @@ describe("the way to an issuer and back", () => {
     await page.getByLabel("Who?").fill("ann");
     await page.getByRole("button", { name: "Go" }).click();
     await online(page);
-    expect(page.url()).toBe(`${closed.url}/c/0190a0a0-0000-7000-8000-000000000001`);
-    expect(await page.locator(".app-person").textContent()).toContain("ann");
+    await soon(() => page.url()).toBe(`${closed.url}/c/0190a0a0-0000-7000-8000-000000000001`);
+    await soon(() => page.locator(".app-person").textContent()).toContain("ann");
 
     const begun = issuer.asked.find((one) => one.what === "GET /authorize");
     expect(begun?.parameters).toMatchObject({
@@ -106,13 +107,13 @@ describe("the way to an issuer and back", () => {
   test("SG2 where the issuer can, the code comes back in the fragment: no server on the way sees it", async () => {
     issuer.spoil.discovery = (document) => ({ ...document, response_modes_supported: ["query", "fragment"] });
     const { page, asked: addresses, wrong } = await inside();
-    expect(page.url()).toBe(`${closed.url}/`);
+    await soon(() => page.url()).toBe(`${closed.url}/`);
     expect(
       addresses.filter(
         (address) => address.startsWith(closed.url) && address.includes("code=") && !address.includes("#"),
       ),
     ).toEqual([]);
-    expect(asked("POST /token")).toBe(1);
+    await soon(() => asked("POST /token")).toBe(1);
     expect(wrong).toEqual([]);
   });
 
@@ -123,11 +124,11 @@ describe("the way to an issuer and back", () => {
     await page.goto(closed.url);
     await enter(page);
     await alert(page).waitFor();
-    expect(await alert(page).textContent()).toContain("was not begun here");
-    expect(page.url()).toBe(`${closed.url}/`);
+    await soon(() => alert(page).textContent()).toContain("was not begun here");
+    await soon(() => page.url()).toBe(`${closed.url}/`);
     await page.goto(`${closed.url}/signed-in?code=stolen&state=guessed`);
     await alert(page).waitFor();
-    expect([page.url(), asked("POST /token")]).toEqual([`${closed.url}/`, 0]);
+    await soon(() => [page.url(), asked("POST /token")]).toEqual([`${closed.url}/`, 0]);
     // What was remembered is good for one answer only.
     issuer.spoil = {};
     await enter(page);
@@ -169,7 +170,7 @@ describe("the way to an issuer and back", () => {
     issuer.spoil.back = back("invalid_scope", `<img src=x onerror="alert(1)"> \u202e${"x".repeat(1000)}`);
     await enter(page);
     await page.getByText("The sign-in service said: <img").waitFor();
-    expect((await alert(page).textContent())?.length).toBeLessThan(260);
+    await soon(async () => (await alert(page).textContent())?.length).toBeLessThan(260);
     expect(await page.locator("img").count()).toBe(0);
     issuer.spoil = { status: 503 };
     await enter(page);
@@ -190,7 +191,9 @@ describe("as long as the sign-in lasts", () => {
     await until(() => sockets[0]?.some((frame) => frame.includes("auth.refresh")) === true, "the refresh", 10_000);
     await say(page, "still here");
     expect(sockets).toHaveLength(1);
-    expect(issuer.asked.filter(({ parameters }) => parameters["grant_type"] === "refresh_token")).toHaveLength(1);
+    await soon(() =>
+      issuer.asked.filter(({ parameters }) => parameters["grant_type"] === "refresh_token"),
+    ).toHaveLength(1);
     // A reload goes on with the session, and asks the issuer nothing.
     const before = issuer.asked.length;
     await page.reload();
@@ -231,7 +234,7 @@ describe("as long as the sign-in lasts", () => {
     await signedOut(page);
     const later = sockets.slice(1).flat();
     expect(later.filter((frame) => frame.includes('"token"'))).toEqual([]);
-    expect(asked("POST /token")).toBe(1);
+    await soon(() => asked("POST /token")).toBe(1);
   });
 
   test("AZ18 SG7 the session ends while somebody presses send: it is kept, and after the new sign-in it is there once", async () => {
@@ -240,7 +243,7 @@ describe("as long as the sign-in lasts", () => {
     await box(page).fill("written in vain?");
     await endSessions("ann");
     await signedOut(page);
-    expect(await box(page).inputValue()).toBe("written in vain?");
+    await soon(() => box(page).inputValue()).toBe("written in vain?");
     await box(page).press("Enter");
     await box(page).fill("and a draft");
     await page.getByText("You are signed out. What you wrote is kept.").waitFor();
@@ -250,9 +253,9 @@ describe("as long as the sign-in lasts", () => {
     await enter(page);
     await online(page);
     await page.waitForFunction(() => document.querySelectorAll(".tl-own").length === 2);
-    expect(await box(page).inputValue()).toBe("and a draft");
+    await soon(() => box(page).inputValue()).toBe("and a draft");
     await until(async () => (await messagesOf(page, "ann")).length === 2, "the message");
-    expect(await messagesOf(page, "ann")).toEqual(["before", "written in vain?"]);
+    await soon(() => messagesOf(page, "ann")).toEqual(["before", "written in vain?"]);
     expect(sockets.length - before).toBe(1);
   });
 
@@ -272,10 +275,10 @@ describe("as long as the sign-in lasts", () => {
     await online(page);
     const nothing = async (): Promise<void> => {
       expect(await page.locator("body").textContent()).not.toMatch(/of ann/);
-      expect(await box(page).inputValue()).toBe("");
-      expect(await page.title()).toBe("Throughline");
+      await soon(() => box(page).inputValue()).toBe("");
+      await soon(() => page.title()).toBe("Throughline");
     };
-    expect(page.url()).toBe(`${closed.url}/`);
+    await soon(() => page.url()).toBe(`${closed.url}/`);
     await nothing();
     // Nor by way of the address.
     await page.goto(place);
@@ -294,8 +297,8 @@ describe("as long as the sign-in lasts", () => {
     await page.locator(".app-person", { hasText: "ann" }).waitFor();
     await page.goto(place);
     await page.waitForFunction(() => document.querySelectorAll(".tl-own").length === 2);
-    expect(await messagesOf(page, "ann")).toEqual(["a secret of ann", "a draft of ann"]);
-    expect(await box(page).inputValue()).toBe("a second draft of ann");
+    await soon(() => messagesOf(page, "ann")).toEqual(["a secret of ann", "a draft of ann"]);
+    await soon(() => box(page).inputValue()).toBe("a second draft of ann");
   });
 
   test("B33 SG9 who signs out is out in every tab within a second, asks no more, and the next one is asked who it is", async () => {
@@ -311,14 +314,14 @@ describe("as long as the sign-in lasts", () => {
     await signedOut(other.page);
     // Within a second; this is a bound for a machine that is shared.
     expect(Date.now() - at).toBeLessThan(4000);
-    expect(page.url()).toBe(`${closed.url}/`);
+    await soon(() => page.url()).toBe(`${closed.url}/`);
     const sockets = other.sockets.length;
     await enter(page);
     await online(page);
     expect(issuer.asked.findLast((one) => one.what === "GET /authorize")?.parameters["prompt"]).toBe("login");
     // The tab that had waited comes along, with one socket.
     await online(other.page);
-    expect(other.sockets.length - sockets).toBe(1);
+    await soon(() => other.sockets.length - sockets).toBe(1);
   });
 });
 
@@ -332,15 +335,15 @@ describe("guests", () => {
     await page.getByRole("button", { name: /Settings/ }).click();
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByText("What you wrote as a guest comes with you.").waitFor();
-    expect(await page.getByRole("button", { name: "Go on as a guest" }).count()).toBe(0);
+    await soon(() => page.getByRole("button", { name: "Go on as a guest" }).count()).toBe(0);
     await enter(page);
     await page.locator(".app-person", { hasText: "ann" }).waitFor();
     const [frame = "{}"] = sockets.at(-1) ?? [];
     expect(Object.keys(JSON.parse(frame))).toEqual(expect.arrayContaining(["token", "session"]));
-    expect(await box(page).inputValue()).toBe("begun as a guest");
+    await soon(() => box(page).inputValue()).toBe("begun as a guest");
     await say(page, "now as ann");
     await page.getByRole("button", { name: /Settings/ }).click();
-    expect(await page.getByRole("button", { name: "Sign in", exact: true }).count()).toBe(0);
+    await soon(() => page.getByRole("button", { name: "Sign in", exact: true }).count()).toBe(0);
     expect(wrong).toEqual([]);
   });
 
@@ -379,7 +382,7 @@ describe("guests", () => {
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByRole("button", { name: "Go on as a guest" }).click();
     await online(page);
-    expect(await page.locator(".app-person").textContent()).toContain("Guest");
+    await soon(() => page.locator(".app-person").textContent()).toContain("Guest");
   });
 });
 
@@ -408,7 +411,7 @@ test("SG1 the dialog is clean for axe, light and dark, in Arabic, on a phone", a
     const { page } = await watch(context);
     await page.goto(`${closed.url}/signed-in?error=access_denied&state=x`);
     await alert(page).waitFor();
-    expect(await page.evaluate(() => document.documentElement.dir)).toBe("rtl");
+    await soon(() => page.evaluate(() => document.documentElement.dir)).toBe("rtl");
     await expectAccessible(page, `the screen, ${scheme}`);
     await page.goto(`${open.url}/signed-in?error=access_denied&state=x`);
     await page.getByRole("dialog").waitFor();

@@ -121,18 +121,18 @@ for (const mode of modes) {
     const behind = (): Promise<unknown> =>
       page.evaluate(() => [document.body.inert, getComputedStyle(document.documentElement).overflowY]);
     await guest.online();
-    expect(await guest.panel.boundingBox()).toEqual({ x: 0, y: 0, width: 360, height: 740 });
-    expect(await guest.panel.getAttribute("aria-modal")).toBe("true");
-    expect(await guest.launch.isVisible()).toBe(false);
-    expect(await behind()).toEqual([true, "hidden"]);
+    await soon(() => guest.panel.boundingBox()).toEqual({ x: 0, y: 0, width: 360, height: 740 });
+    await soon(() => guest.panel.getAttribute("aria-modal")).toBe("true");
+    await soon(() => guest.launch.isVisible()).toBe(false);
+    await soon(() => behind()).toEqual([true, "hidden"]);
     await page.setViewportSize({ width: 800, height: 740 });
     await soon(behind).toEqual([false, "visible"]);
-    expect(await guest.panel.boundingBox()).toMatchObject({ width: 480, height: 90 });
+    await soon(() => guest.panel.boundingBox()).toMatchObject({ width: 480, height: 90 });
     await page.setViewportSize({ width: 360, height: 740 });
     await soon(behind).toEqual([true, "hidden"]);
     await guest.button("Close").click();
     await guest.panel.waitFor({ state: "hidden" });
-    expect(await behind()).toEqual([false, "visible"]);
+    await soon(() => behind()).toEqual([false, "visible"]);
     await soon(() => guest.focused()).toBe("launch");
   });
 }
@@ -145,9 +145,9 @@ test("CW8 any colour becomes one that can be read, in both appearances; tokens a
       throughline-chat::part(button) { border-radius: 3px; } throughline-chat::part(header) { padding-top: 17px; }`,
   });
   await guest.open();
-  expect(await guest.launch.evaluate((button) => getComputedStyle(button).borderRadius)).toBe("3px");
-  expect(await guest.inner.locator(".tw-head").evaluate((head) => getComputedStyle(head).paddingTop)).toBe("17px");
-  expect(await guest.inner.locator(".tw").evaluate((panel) => getComputedStyle(panel).backgroundColor)).toBe(
+  await soon(() => guest.launch.evaluate((button) => getComputedStyle(button).borderRadius)).toBe("3px");
+  await soon(() => guest.inner.locator(".tw-head").evaluate((head) => getComputedStyle(head).paddingTop)).toBe("17px");
+  await soon(() => guest.inner.locator(".tw").evaluate((panel) => getComputedStyle(panel).backgroundColor)).toBe(
     "rgb(1, 2, 3)",
   );
   const colours = ["#ffff00", "#000080", "#ff0000", "#00ff00", "#777", "#fff", "#000", "orange", "hsl(200 90% 60%)"];
@@ -201,12 +201,12 @@ for (const mode of modes) {
     const policy = answer?.headers()["content-security-policy"] ?? "";
     expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self'; frame-src 'self'");
     expect(policy).not.toMatch(/unsafe|\*/);
-    expect(await page.locator("#line").textContent()).toContain(`${stage.proxy.url}/widget.js`);
+    await soon(() => page.locator("#line").textContent()).toContain(`${stage.proxy.url}/widget.js`);
     await page.locator("#hostile").click();
     await page.evaluate(() => document.querySelector<HTMLElement>("[data-call=send]")?.click());
     await guest.done(1);
-    expect(await guest.own.first().locator(".tl-body").textContent()).toBe("a table");
-    expect(await page.locator("#events").textContent()).toContain('"reply"');
+    await soon(() => guest.own.first().locator(".tl-body").textContent()).toBe("a table");
+    await soon(() => page.locator("#events").textContent()).toContain('"reply"');
     expect(guest.problems()).toEqual([]);
     expect(await context.cookies()).toEqual([]);
   });

@@ -23,12 +23,12 @@ test("CW1 CW3 CW5 CW8 CW11 in both modes: opens, answers, goes on over a reload 
     await guest.launch.waitFor();
     const before = guest.requests.filter((url) => url.startsWith(stage.proxy.url));
     expect(before).toEqual([`${stage.proxy.url}/widget.js`]);
-    expect(await guest.launch.getAttribute("aria-expanded")).toBe("false");
+    await soon(() => guest.launch.getAttribute("aria-expanded")).toBe("false");
     await guest.open();
-    expect(await guest.launch.getAttribute("aria-expanded")).toBe("true");
+    await soon(() => guest.launch.getAttribute("aria-expanded")).toBe("true");
     await soon(() => guest.boxHasFocus()).toBe(true);
-    expect(await guest.panel.boundingBox()).toMatchObject({ width: 400 });
-    expect(await guest.box.evaluate((area) => getComputedStyle(area).fontSize)).toBe("16px");
+    await soon(() => guest.panel.boundingBox()).toMatchObject({ width: 400 });
+    await soon(() => guest.box.evaluate((area) => getComputedStyle(area).fontSize)).toBe("16px");
     await guest.box.fill("kept");
     await page.reload();
     await soon(() => guest.box.inputValue()).toBe("kept");
@@ -43,8 +43,8 @@ test("CW1 CW3 CW5 CW8 CW11 in both modes: opens, answers, goes on over a reload 
   await stage.server.start();
   await all(async (guest) => {
     await guest.done(1);
-    expect(await guest.text()).toBe(bare(proseText(301, 1800)));
-    await guest.send(slow(302, 6000));
+    await soon(() => guest.text()).toBe(bare(proseText(301, 1800)));
+    await guest.send(slow(302, 60_000));
     await soon(() => guest.replies.count()).toBe(2);
     await guest.seen(20);
   });
@@ -54,8 +54,8 @@ test("CW1 CW3 CW5 CW8 CW11 in both modes: opens, answers, goes on over a reload 
     await page.bringToFront();
     await page.keyboard.press("Escape");
     await guest.done(2);
-    expect(await guest.replies.last().getAttribute("data-status")).toBe("stopped");
-    expect(await guest.panel.isVisible()).toBe(true);
+    await soon(() => guest.replies.last().getAttribute("data-status")).toBe("stopped");
+    await soon(() => guest.panel.isVisible()).toBe(true);
     await page.keyboard.press("Escape");
     await guest.panel.waitFor({ state: "hidden" });
     await soon(() => guest.focused()).toBe("launch");
@@ -77,12 +77,12 @@ test("CW3 the focus goes back to where it was, also to a button of the page", as
   await page.keyboard.press("Enter");
   await soon(() => guest.boxHasFocus()).toBe(true);
   // Wherever in the panel the focus is, Esc stops the reply first.
-  await guest.send(slow(304, 6000));
+  await guest.send(slow(304, 60_000));
   await guest.seen(20);
   await guest.button("New conversation").focus();
   await page.keyboard.press("Escape");
   await guest.done(1);
-  expect(await guest.replies.last().getAttribute("data-status")).toBe("stopped");
+  await soon(() => guest.replies.last().getAttribute("data-status")).toBe("stopped");
   await page.keyboard.press("Escape");
   await soon(() => page.evaluate(() => document.activeElement?.id)).toBe("own");
   await page.keyboard.press("Enter");
@@ -105,7 +105,7 @@ test("CW5 the list leads back to an older conversation, a new one begins empty",
   await soon(() => row.count()).toBe(1);
   await guest.page.keyboard.press("Escape");
   await soon(() => row.count()).toBe(0);
-  expect(await guest.panel.isVisible()).toBe(true);
+  await soon(() => guest.panel.isVisible()).toBe(true);
   await guest.button("Show conversations").click();
   await row.click();
   await guest.done(1);

@@ -190,7 +190,7 @@ async function shown(session: string, items: KeptItem[], token?: string): Promis
   conversation.subscribe(() => undefined);
   client.conversations.subscribe(() => undefined);
   // A socket is opened only after what is kept has been read.
-  await vi.waitUntil(() => net.sockets.length > 0);
+  await vi.waitUntil(() => net.sockets.length > 0, { timeout: 10_000 });
   return [...textsOf(conversation.getSnapshot()), ...client.conversations.getSnapshot().rows.map(({ id }) => id)];
 }
 
@@ -312,7 +312,7 @@ test("RE17 CO18 a person who comes in where another's things are shown: they are
   const conversation = client.conversation(c);
   conversation.subscribe(() => undefined);
   await until(conversation, ({ entries }) => (entries.length > 0 ? true : undefined));
-  await vi.waitUntil(() => net.sockets.length > 0);
+  await vi.waitUntil(() => net.sockets.length > 0, { timeout: 10_000 });
   net.last().welcome({ user: { id: "bob" } });
   await until(conversation, ({ entries }) => (entries.length === 0 ? true : undefined));
   await expect.poll(() => storage.kept.all(), { timeout: 10_000 }).toEqual([]);

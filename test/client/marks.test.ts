@@ -15,7 +15,7 @@ async function openTab(rows: object[], user = "user"): Promise<Tab> {
   const client = createClient({ url: "/chat", guest: true, clock: handClock(), webSocket: net.Socket });
   onTestFinished(() => client.close());
   client.conversations.subscribe(() => undefined);
-  await vi.waitUntil(() => net.sockets.length > 0);
+  await vi.waitUntil(() => net.sockets.length > 0, { timeout: 10_000 });
   net.last().welcome({ user: { id: user } });
   const id = net.last().sent.findLast((frame) => frame["type"] === "conversation.list")?.["id"];
   net.last().say({ type: "ack", id, conversations: rows });
@@ -37,7 +37,9 @@ const told = (tab: Tab, id: string, second: number, turn?: string): void => {
 };
 /** Answers the opening of a conversation. */
 async function opened(tab: Tab, conversation: string, turns: object[] = []): Promise<void> {
-  await vi.waitUntil(() => tab.socket.sent.some((frame) => frame["conversation"] === conversation));
+  await vi.waitUntil(() => tab.socket.sent.some((frame) => frame["conversation"] === conversation), {
+    timeout: 10_000,
+  });
   const { id } = tab.socket.sent.findLast((frame) => frame["type"] === "conversation.open") ?? {};
   tab.socket.say({ type: "ack", id, conversation, seq: 3 });
   const state = { createdAt: at(0), messages: [], more: false, turns };
@@ -108,13 +110,13 @@ test("RE15 of two tabs one looks: the row is unread in neither; what one opens i
   await opened(left, "a");
   told(right, "a", 5);
   told(left, "a", 5);
-  await vi.waitUntil(() => right.unread().length === 0 && left.unread().length === 0);
+  await vi.waitUntil(() => right.unread().length === 0 && left.unread().length === 0, { timeout: 10_000 });
   told(right, "b", 6, "t");
   told(right, "b", 7);
   expect(right.unread()).toEqual(["b"]);
   left.client.conversation("b").subscribe(() => undefined);
   await opened(left, "b");
-  await vi.waitUntil(() => right.unread().length === 0);
+  await vi.waitUntil(() => right.unread().length === 0, { timeout: 10_000 });
 });
 
 test("RE15 CO18 marks are one person's", async () => {

@@ -153,7 +153,7 @@ test("RE16 a page that is hidden, and may never be seen again, keeps at once wha
   const client = createClient({ url: "/chat", guest: true, clock, webSocket: net.Socket, storage: { kept }, offline });
   onTestFinished(() => client.close());
   client.conversation("c").subscribe(() => undefined);
-  await vi.waitUntil(() => net.sockets.length > 0);
+  await vi.waitUntil(() => net.sockets.length > 0, { timeout: 10_000 });
   net.last().welcome();
   const state = { createdAt: "x", messages: [], more: false, turns: [] };
   net.last().say({ type: "snapshot", conversation: "c", seq: 3, epoch: "e", state });

@@ -19,16 +19,22 @@ export class Stranger {
   readonly #socket: WebSocket;
   readonly #waiting = new Map<string, (answer: Json) => void>();
 
-  private constructor(url: string) {
-    this.#socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/v1/async/chatbot`, ["throughline.v1"]);
+  private constructor(url: string, headers: Record<string, string>) {
+    const address = `${url.replace(/^http/, "ws")}/api/v1/async/chatbot`;
+    this.#socket = new WebSocket(address, ["throughline.v1"], { headers });
     this.#socket.on("message", (data: Buffer) => this.#receive(JSON.parse(data.toString()) as Json));
     this.#socket.on("error", () => undefined);
     this.#socket.on("close", (code) => (this.closed = code));
   }
 
   /** Connects and signs in; `before` is the client whose session and cursors go on. */
-  static async connect(url: string, before?: Stranger, auth: Json = { guest: true }): Promise<Stranger> {
-    const stranger = new Stranger(url);
+  static async connect(
+    url: string,
+    before?: Stranger,
+    auth: Json = { guest: true },
+    headers: Record<string, string> = {},
+  ): Promise<Stranger> {
+    const stranger = new Stranger(url, headers);
     await new Promise((resolve, reject) => {
       stranger.#socket.on("open", resolve);
       stranger.#socket.on("error", reject);

@@ -300,7 +300,7 @@ describe("what was deleted", () => {
       await store.sessions.findByHash(bob.id),
     ];
     const before = await others();
-    expect((await store.eraseUser(ada.id)).toSorted()).toEqual(
+    expect((await store.erasures.erase(ada.id)).toSorted()).toEqual(
       Array.from({ length: 50 }, (_, n) => `c-${n}-${ada.id}`).toSorted(),
     );
     expect(await others()).toEqual(before);
@@ -308,8 +308,8 @@ describe("what was deleted", () => {
     expect(await store.log.conversation(`c-0-${ada.id}`)).toBeUndefined();
     expect(await store.users.find(ada.id)).toMatchObject({ code: "unauthorized" });
     expect(await store.sessions.findByHash(ada.id)).toBeUndefined();
-    expect(await store.eraseUser(ada.id)).toEqual([]);
-    expect(await store.eraseUser("nobody")).toEqual([]);
+    expect(await store.erasures.erase(ada.id)).toEqual([]);
+    expect(await store.erasures.erase("nobody")).toEqual([]);
     // A reply that was being made finds nothing to write to, and its place is another's.
     expect((await store.log.commit([pieceOf(`c-0-${ada.id}`, canary)]))[0]?.ok).toBe(false);
     await done(store.log, create("c-new", { title: "new" }));
@@ -332,7 +332,7 @@ describe("what was deleted", () => {
     const backup = copyOf(directory);
     const next = open(file, testVault(testKey(2), testKey(1)));
     expect(await next.rotation.resume()).toBe(2);
-    await next.eraseUser("ada");
+    await next.erasures.erase("ada");
     await next.close();
     expect(() => open(join(backup, "t.db"), testVault(testKey(2)))).toThrow(StoreRefusal);
     const old = open(join(backup, "t.db"), testVault(testKey(1)));

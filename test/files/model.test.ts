@@ -1,5 +1,6 @@
 // Owns the proof of what a model is given for the files in a message.
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { modelFrom } from "../../src/adapters/models/index.ts";
 import type { Model } from "../../src/host.ts";
 import { sendTo, Stage, until } from "../server/talker.ts";
 import { bodyOf, pdf, png } from "./samples.ts";
@@ -24,7 +25,9 @@ async function asked(
       yield { type: "text", text: "seen" };
     },
   };
-  const { address, talk } = await stage.serve({ model, contextLength: 150_000 });
+  // Pictures are taken where another model sees them.
+  const fallback = modelFrom({ name: "other", images: true, stream: () => expect.fail("not asked") });
+  const { address, talk } = await stage.serve({ model, fallback, contextLength: 150_000 });
   const talker = await talk();
   const ids: string[] = [];
   for (const [name, bytes] of files) {

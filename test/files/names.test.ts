@@ -42,7 +42,8 @@ describe("FL3 names", () => {
         expect(name.length).toBeGreaterThan(0);
         expect(cleanName(name)).toBe(name);
       }),
-      { numRuns: 2000 },
+      // Kept: a character that is taken away stood between two marks, which then change their order.
+      { numRuns: 2000, examples: [["\u035c\0\u1dc0"]] },
     );
   });
   test("FI03 the header is one line of ASCII that says the name twice, and neither ends the other", () => {

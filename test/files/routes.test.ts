@@ -208,7 +208,7 @@ describe("who may", () => {
     expect(await attach(conversation, mine.id)).toMatchObject({ type: "ack" });
     const again = await attach(crypto.randomUUID(), mine.id);
     expect(again).toMatchObject({ type: "error", error: { code: "conflict" } });
-    expect(await attach(conversation, "f".repeat(32))).toMatchObject({ error: { code: "not_found" } });
+    expect(await attach(crypto.randomUUID(), "f".repeat(32))).toMatchObject({ error: { code: "not_found" } });
     await talker.ask({ type: "conversation.open", conversation });
     const snapshot = await until(() => talker.frames.find(({ type }) => type === "snapshot"), "the snapshot");
     expect(JSON.stringify(snapshot)).toContain(
@@ -270,7 +270,8 @@ describe("how much", () => {
   });
   test("FI08 FL10 cut at ten places by its sender: nothing visible, nothing left, the bytes of the day as before", async () => {
     const size = 300_000;
-    await serve({ policy: limited({ uploadBytesPerDay: size }) });
+    // Room for one more: what the last one had set aside may be free a moment after its bytes are gone.
+    await serve({ policy: limited({ uploadBytesPerDay: 2 * size }) });
     const { head, tail } = requestHead(talker.session, "cut.txt", size);
     const whole = Buffer.from(`${head}${"x".repeat(size)}${tail}`);
     const [host = "", port = ""] = served.address.split(":");
@@ -283,7 +284,10 @@ describe("how much", () => {
       socket.destroy();
       await until(() => folder().length === 0, "it to be gone");
     }
-    const { status, body } = await send("whole.txt", "x".repeat(size));
-    expect([status, body.bytes]).toEqual([201, size]);
+    for (let i = 0; i < 2; i++) {
+      const { status, body } = await send("whole.txt", "x".repeat(size));
+      expect([status, body.bytes]).toEqual([201, size]);
+    }
+    expect((await send("more.txt", "x")).body.code).toBe("quota_exceeded");
   });
 });

@@ -162,7 +162,7 @@ describe("tokens of the day", () => {
 
   test("FU6 calls beside replies are charged too", () => {
     const { allowance } = allowed({ tokensPerDay: 1000 });
-    allowance.charge("guest_a", { inputTokens: 500, outputTokens: 401 });
+    allowance.charge("guest_a", { usage: { inputTokens: 500, outputTokens: 401 }, context: 0, produced: 0 });
     expect(begin(allowance).refused?.code).toBe("quota_exceeded");
   });
 });

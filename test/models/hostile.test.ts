@@ -139,7 +139,7 @@ describe("PR07 size", () => {
     const code = "model_unavailable";
     expect(fieldsOf((await hear(openAi(server.url), "hello")).failure)).toMatchObject({ code });
     expect(fieldsOf((await hear(openAi(server.url), "{{line}}")).failure)).toMatchObject({ code });
-    await vi.waitUntil(() => server.requests.at(-1)?.outcome === "aborted", { interval: 5 });
+    await vi.waitUntil(() => server.requests.at(-1)?.outcome === "aborted", { interval: 5, timeout: 10_000 });
     expect(server.requests.at(-1)?.bytes).toBeLessThan(64 * 1024 * 1024);
   });
 
@@ -199,7 +199,7 @@ describe("PR05 PR08 servers that never come to an end", () => {
     };
     const heard = await hear(openAi(base), "hello");
     expect(fieldsOf(heard.failure)).toMatchObject({ code: "model_unavailable", retryable: true });
-    await vi.waitUntil(() => isClosed, { interval: 5 });
+    await vi.waitUntil(() => isClosed, { interval: 5, timeout: 10_000 });
     expect(sent).toBeLessThan(24 * 1024 * 1024);
   });
 

@@ -106,13 +106,14 @@ describe("MD2 stopping", () => {
     const controller = new AbortController();
     const before = server.requests.length;
     const hearing = hear(openAi(server.url), `{{${directive}}}`, { signal: controller.signal });
-    await vi.waitUntil(() => server.requests.length > before, { interval: 5 });
-    if (/rate|endless|stall=[25]/.test(directive)) await vi.waitUntil(() => (last()?.deltas ?? 0) > 1, { interval: 5 });
+    await vi.waitUntil(() => server.requests.length > before, { interval: 5, timeout: 10_000 });
+    if (/rate|endless|stall=[25]/.test(directive))
+      await vi.waitUntil(() => (last()?.deltas ?? 0) > 1, { interval: 5, timeout: 10_000 });
     const at = Date.now();
     controller.abort();
     const heard = await hearing;
     expect(heard.failure).toBe(controller.signal.reason);
-    await vi.waitUntil(() => last()?.outcome !== undefined, { interval: 5 });
+    await vi.waitUntil(() => last()?.outcome !== undefined, { interval: 5, timeout: 10_000 });
     expect(last()?.outcome).toBe("aborted");
     expect((last()?.endedAt ?? Infinity) - at).toBeLessThan(500);
   });
@@ -123,7 +124,7 @@ describe("MD2 stopping", () => {
       new AbortController().signal,
     ))
       break;
-    await vi.waitUntil(() => last()?.outcome === "aborted", { interval: 5 });
+    await vi.waitUntil(() => last()?.outcome === "aborted", { interval: 5, timeout: 10_000 });
   });
 
   it("an aborted signal sends nothing", async () => {

@@ -163,11 +163,11 @@ describe("MD6 a provider of the AI SDK", () => {
     const before = closed;
     let isHeard = where !== "in the stream";
     const hearing = hear(claude(), "hello", { signal: controller.signal, onBatch: () => void (isHeard = true) });
-    await vi.waitUntil(() => isAsked && isHeard, { interval: 5 });
+    await vi.waitUntil(() => isAsked && isHeard, { interval: 5, timeout: 10_000 });
     const at = performance.now();
     controller.abort();
     expect((await hearing).failure).toBe(controller.signal.reason);
-    await vi.waitUntil(() => closed > before, { interval: 5 });
+    await vi.waitUntil(() => closed > before, { interval: 5, timeout: 10_000 });
     expect(performance.now() - at).toBeLessThan(500);
   });
 });
@@ -291,7 +291,7 @@ describe("MD7 streamText as a model", () => {
     const model = assistant(createAnthropic({ apiKey: key, baseURL: base })("x"));
     const heard = await hear(model, "hello", { signal: controller.signal, onBatch: () => controller.abort() });
     expect(heard).toMatchObject({ text: "half", failure: controller.signal.reason });
-    await vi.waitUntil(() => closed > before, { interval: 5 });
+    await vi.waitUntil(() => closed > before, { interval: 5, timeout: 10_000 });
   });
 });
 

@@ -13,7 +13,7 @@ const server = new ServerProcess({ MODEL: "demo", LOG_LEVEL: "trace", ADMIN_TOKE
 afterAll(() => server.dispose());
 const control = /\p{Cc}/u;
 
-test("OB8 OP05 fields full of line ends and terminal escapes stay one JSON line each, without a control character", () => {
+test("OB8 OP05 LO10 fields full of line ends and terminal escapes stay one JSON line each, without a control character", () => {
   const hostile = [
     "a\r\nb",
     '\n{"level":50,"event":"forged"}\n',

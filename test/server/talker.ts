@@ -183,6 +183,7 @@ export async function startBare(
 export function counting(): Model {
   return modelFrom({
     name: "counting",
+    images: true,
     async *stream({ messages }, signal) {
       const part = messages.at(-1)?.content[0];
       const [, words = "3", pause = "0"] =

@@ -295,3 +295,30 @@ test("TI8 FU6 what a title has cost is spent of its owner's day, and of nobody e
   expect(refused).toMatchObject({ type: "error", error: { code: "quota_exceeded" } });
   expect(await other.ask(sendTo(crypto.randomUUID(), "the first"))).toMatchObject({ type: "ack" });
 });
+
+test("TI8 FU6 a title whose model says nothing of its cost is estimated from its characters, also one that is cut off; one that failed at once is free", async () => {
+  const policy = {
+    ...defaultPolicy,
+    // A message reserves a good 100; the asking for a title has about 300 characters, 3 a token: there is no room for both.
+    guest: { ...defaultPolicy.guest, tokensPerDay: 200 },
+    reply: { ...defaultPolicy.reply, reservedTokens: 100 },
+  };
+  const oneMore = async (title: Say): Promise<string> => {
+    const { model } = naming(title);
+    const { host, talk } = await stage.serve({ model, titles: "model", policy, systemPrompt: "" });
+    const talker = await talk();
+    const conversation = await ask(talker);
+    await named(talker, conversation);
+    const { type } = await talker.ask(sendTo(crypto.randomUUID(), "one more"));
+    await host.close(0);
+    return type;
+  };
+  expect(await oneMore(says("A title"))).toBe("error");
+  expect(await oneMore(says("too long ".repeat(100)))).toBe("error");
+  expect(
+    await oneMore(async function* () {
+      yield "";
+      throw new ModelFailure("model_refused", { retryable: false });
+    }),
+  ).toBe("ack");
+});

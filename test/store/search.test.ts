@@ -29,10 +29,12 @@ async function fill(store: Store, from: number, to: number): Promise<void> {
   }
 }
 
+/** What it costs, in ms of CPU of all threads: what others do to the machine is not in it. */
 async function timed(run: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
+  const before = process.cpuUsage();
   await run();
-  return performance.now() - began;
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
 }
 
 /** How long the longest turn of the event loop worked, in ms of CPU, while `run` ran: what others do to the machine is not in it. */
@@ -168,7 +170,7 @@ describe("a search", () => {
         ]);
         const erase = work(`c-${n % 20}`, (view) => ({ conversation: { ...known(view), deleted: true }, erase: true }));
         if (n < 20) await done(store.log, erase);
-        if (n % 10 === 9) await store.eraseUser("bob");
+        if (n % 10 === 9) await store.erasures.erase("bob");
         await new Promise((resolve) => setImmediate(resolve));
       }
     };

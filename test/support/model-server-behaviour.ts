@@ -47,6 +47,8 @@ export type Behaviour = {
   /** Falls silent before the header (`-1`), or after so many deltas; `comments`: a keep-alive comment every so many ms meanwhile. */
   readonly stall?: number;
   readonly comments?: number;
+  /** Goes no further than so many characters until the request's record says otherwise: the reply runs for as long as a test wants. */
+  readonly hold?: number;
   /** Destroys the socket in the middle of an SSE line after so many deltas. */
   readonly cut?: number;
   /** So many rubbish lines before every delta. */
@@ -59,7 +61,7 @@ export type Behaviour = {
   readonly line?: boolean;
 };
 
-const faults = ["fail", "stall", "cut", "rubbish", "error", "hostile", "line"] as const;
+const faults = ["fail", "stall", "hold", "cut", "rubbish", "error", "hostile", "line"] as const;
 
 /** The behaviour without its faults. */
 export function healthy(behaviour: Behaviour): Behaviour {
@@ -68,7 +70,7 @@ export function healthy(behaviour: Behaviour): Behaviour {
 }
 
 const numbers = new Set([
-  "seed", "chars", "piece", "rate", "reasoning", "slice", "header", "times", "fail", "stall", "comments", "cut", "rubbish", "error",
+  "seed", "chars", "piece", "rate", "reasoning", "slice", "header", "times", "fail", "stall", "hold", "comments", "cut", "rubbish", "error",
 ]); // prettier-ignore
 const texts = new Set(["text", "field", "type", "finish", "code", "message", "retry"]);
 const flags = new Set(["prose", "pairs", "plain", "nodone", "nofinish", "endless", "empty", "hostile", "line"]);

@@ -5,7 +5,8 @@ import type { Behaviour } from "./model-server-behaviour.ts";
 import { pieces } from "./model-server-text.ts";
 
 /** What a reply tells about itself while it goes out. */
-export type Progress = { deltas: number; chars: number; bytes: number };
+/** `hold`: no more than so many characters go out now; undefined: all. */
+export type Progress = { deltas: number; chars: number; bytes: number; hold: number | undefined };
 
 type Delta = { readonly content?: string; readonly [field: string]: unknown };
 
@@ -89,9 +90,12 @@ export async function sendReply(
   if (behaviour.line === true) return endlessLine(write, gone);
 
   const size = behaviour.piece ?? 4;
-  const started = performance.now();
+  let started = performance.now();
   const send = async (delta: Delta, text: string): Promise<boolean> => {
     if (behaviour.stall === progress.deltas) await silence();
+    const held = performance.now();
+    while (progress.chars >= (progress.hold ?? Infinity) && !gone()) await wait(10, response);
+    started += performance.now() - held;
     if (behaviour.cut === progress.deltas) {
       const whole = frame({ content: "never seen" });
       await write(whole.slice(0, Math.floor(whole.length * 0.6)));

@@ -136,6 +136,7 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
       deltas: 0,
       chars: 0,
       bytes: 0,
+      hold: behaviour.hold,
     };
     requests.push(record);
     const end = (outcome: RequestRecord["outcome"]): void => {

@@ -307,6 +307,27 @@ test("WR2 a text above the operator's limit is too_large and names its part", ()
   });
 });
 
+test("WR2 a title and a number of parts above the operator's limits are invalid, below them not, whatever the default is", () => {
+  const limits = { ...defaultLimits, titleLength: 5, parts: 2 };
+  const wide = { ...defaultLimits, titleLength: 1000, parts: 100 };
+  const refused = (field: string) => ({ ok: false, malformed: false, id, rejection: { code: "invalid", field } });
+  for (const type of ["conversation.create", "conversation.update"] as const) {
+    const named = (length: number) => JSON.stringify({ ...whole[type], title: ` ${"t".repeat(length)} ` });
+    expect(decode(named(5), limits)).toMatchObject({ ok: true });
+    expect(decode(named(6), limits)).toMatchObject(refused("title"));
+    expect(decode(named(1000), wide)).toMatchObject({ ok: true });
+    expect(decode(named(1001), wide)).toMatchObject(refused("title"));
+  }
+  for (const type of ["message.send", "message.edit"] as const) {
+    const sent = (count: number) =>
+      JSON.stringify({ ...whole[type], parts: Array.from({ length: count }, () => ({ type: "text", text: "x" })) });
+    expect(decode(sent(2), limits)).toMatchObject({ ok: true });
+    expect(decode(sent(3), limits)).toMatchObject(refused("parts"));
+    expect(decode(sent(100), wide)).toMatchObject({ ok: true });
+    expect(decode(sent(101), wide)).toMatchObject(refused("parts"));
+  }
+});
+
 test("WR3 a reaction is one emoji", () => {
   const react = (reaction: unknown) => take({ ...whole["message.react"], reaction }).ok;
   for (const good of ["👍", "👍🏽", "❤️", "❤", "👩‍👩‍👧‍👦", "🇩🇪", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"]) expect(react(good), good).toBe(true);

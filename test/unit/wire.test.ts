@@ -1,8 +1,9 @@
 // Proves the framing of sent text against the library that reads it: every form of length, and many sockets of one frame.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Socket } from "node:net";
+import { PassThrough } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
-import { frameText } from "../../src/server/wire.ts";
+import { frameText, wireOf } from "../../src/server/wire.ts";
 
 let server: WebSocketServer;
 let client: WebSocket;
@@ -44,4 +45,30 @@ test("SO12 the same payload is framed once; another one of the same length is no
   expect(frameText(Buffer.from("b payload"))).not.toEqual(frameText(payload));
   const twice = [frameText("one"), frameText("two"), frameText("one")].map((frame) => frame.subarray(2).toString());
   expect(twice).toEqual(["one", "two", "one"]);
+});
+
+test("FR12 a reason of any length and any characters is cut on a whole character to what a close frame holds", async () => {
+  const silent = { text() {}, binary() {}, control() {}, drained() {}, closed() {} };
+  for (const [reason, cut] of [
+    ["short", "short"],
+    ["x".repeat(123), "x".repeat(123)],
+    ["x".repeat(124), "x".repeat(123)],
+    ["x".repeat(122) + "é", "x".repeat(122)],
+    ["x" + "🙂".repeat(40), "x" + "🙂".repeat(30)],
+    ["🙂".repeat(40), "🙂".repeat(30)],
+    ["", ""],
+  ] as const) {
+    const accepted = new Promise<WebSocket>((resolve) => server.once("connection", resolve));
+    const visitor = new WebSocket(client.url);
+    const closed = new Promise<[number, string]>((resolve) =>
+      visitor.once("close", (code, said) => resolve([code, said.toString()])),
+    );
+    const ws = await accepted;
+    await new Promise((resolve) => visitor.once("open", resolve));
+    wireOf(ws, new PassThrough(), (wire) => {
+      wire.close(4400, reason);
+      return silent;
+    });
+    expect(await closed).toEqual([4400, cut]);
+  }
 });

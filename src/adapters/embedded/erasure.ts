@@ -1,5 +1,5 @@
 // Owns how what is stored is made to be gone: its key first, then its rows, then what a file remembers of both. Decides nothing.
-import type { Clock, ConversationRecord } from "../../server/ports.ts";
+import type { Clock, ConversationRecord, Erasures } from "../../server/ports.ts";
 import { answerContext, type Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { dropFiles } from "./files.ts";
@@ -13,11 +13,13 @@ const sweepAfter = 1_000;
 /** Conversations, and rows of other tables, that one transaction erases: keeps the loop free. */
 const erasedAtOnce = 20;
 
+/** The table of this file: one version of the schema. Whose erasure was begun, so that a crash does not leave half of it. */
+export const erasureTables: readonly string[] = [`CREATE TABLE erasures (user TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`];
+
 export type Erasure = {
   /** Within a transaction: a conversation's contents and key. It gets a new key, for what its tombstone still says. */
   readonly conversation: (cid: number, record: ConversationRecord) => void;
-  /** A person with everything. Gives the ids of the conversations that were there. May be called again after a crash. */
-  readonly user: (id: string) => Promise<readonly string[]>;
+  readonly people: Erasures;
   readonly close: () => void;
 };
 
@@ -73,6 +75,24 @@ export function createErasure(
       }),
     );
 
+  const erase: Erasures["erase"] = async (user, { again } = { again: false }) => {
+    const ids: string[] = [];
+    db.write(() => sql.begin.run(user));
+    for (;;) {
+      const part = erasePart(user);
+      ids.push(...part);
+      if (part.length < erasedAtOnce) break;
+      await new Promise<void>((resolve) => clock.soon(resolve));
+    }
+    db.write(() => {
+      for (const drop of [sql.ofUser, sql.sessions, sql.user, sql.spent]) drop.run(user);
+      dropFiles(db, { user });
+      if (!again) sql.finish.run(user);
+    });
+    db.checkpoint();
+    return ids;
+  };
+
   return {
     conversation(cid, record) {
       const seal = rescueAnswers(cid, record);
@@ -80,21 +100,7 @@ export function createErasure(
       eraseRows(cid);
       seal();
     },
-    async user(id) {
-      const ids: string[] = [];
-      for (;;) {
-        const part = erasePart(id);
-        ids.push(...part);
-        if (part.length < erasedAtOnce) break;
-        await new Promise<void>((resolve) => clock.soon(resolve));
-      }
-      db.write(() => {
-        for (const erase of [sql.ofUser, sql.sessions, sql.user]) erase.run(id);
-        dropFiles(db, { user: id });
-      });
-      db.checkpoint();
-      return ids;
-    },
+    people: { erase, unfinished: async () => db.read(() => sql.unfinished.all().map((row) => text(row, "user"))) },
     close: () => cancel?.(),
   };
 }
@@ -111,5 +117,9 @@ function prepare(db: Database) {
     ofUser: db.prepare("DELETE FROM answers WHERE user = ?"),
     sessions: db.prepare("DELETE FROM sessions WHERE user = ?"),
     user: db.prepare("DELETE FROM users WHERE id = ?"),
+    spent: db.prepare("DELETE FROM spending WHERE key = ?1 OR key = 'upload:' || ?1"),
+    begin: db.prepare("INSERT OR IGNORE INTO erasures (user) VALUES (?)"),
+    finish: db.prepare("DELETE FROM erasures WHERE user = ?"),
+    unfinished: db.prepare("SELECT user FROM erasures"),
   };
 }

@@ -1,4 +1,5 @@
 // Owns the sweep over old sessions and guests who left nothing behind. It walks the tables in slices, so that the loop stays free.
+import { guestPrefix } from "../../domain/records.ts";
 import type { Clock, Sessions } from "../../server/ports.ts";
 import type { Database } from "./database.ts";
 import { integer, text, type Row } from "./rows.ts";
@@ -36,6 +37,6 @@ export function createForgetPeople(db: Database, clock: Pick<Clock, "soon">): Se
 
   return async (before) => {
     await walk(sessions, dropSession, "", before);
-    await walk(guests, dropGuest, "guest_", before);
+    await walk(guests, dropGuest, guestPrefix, before);
   };
 }

@@ -1,6 +1,7 @@
 // Owns the tables of the embedded store and the way from each version to the next; must not hold a query.
 import type { DatabaseSync } from "node:sqlite";
 import { fairUseTables } from "./blocks.ts";
+import { erasureTables } from "./erasure.ts";
 import { fileTables } from "./files.ts";
 
 /** Marks a SQLite file as one of ours: "TLin" in ASCII. Source: sqlite.org, PRAGMA application_id. */
@@ -138,6 +139,7 @@ export const migrations: readonly (readonly string[])[] = [
   ],
   fairUseTables,
   fileTables,
+  erasureTables,
 ];
 
 /**

@@ -1,7 +1,17 @@
 // Owns the embedded store as a whole: one SQLite file and what is built on it. The only file that others import to open it.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Blocks, Clock, FileRows, Log, Sessions, Spending, StoreFailure, Users } from "../../server/ports.ts";
+import type {
+  Blocks,
+  Clock,
+  Erasures,
+  FileRows,
+  Log,
+  Sessions,
+  Spending,
+  StoreFailure,
+  Users,
+} from "../../server/ports.ts";
 import { createBlocks, createSpending } from "./blocks.ts";
 import { BrokenSeal } from "./cipher.ts";
 import { Codec } from "./codec.ts";
@@ -32,8 +42,7 @@ export type Store = {
   readonly spending: Spending;
   readonly fileRows: FileRows;
   readonly rotation: Rotation;
-  /** Erases a person with everything, keys first; gives the ids of the conversations. To be called again after a crash. */
-  eraseUser(id: string): Promise<readonly string[]>;
+  readonly erasures: Erasures;
   close(): Promise<void>;
 };
 
@@ -99,7 +108,6 @@ export function openStore(options: StoreOptions): Store {
       commit: async (works) => commit(works),
       forget: createForget(db, clock),
     };
-    const { user: eraseUser } = erasure;
     return {
       log,
       sessions: createSessions(db, codec, hot, clock),
@@ -108,7 +116,7 @@ export function openStore(options: StoreOptions): Store {
       blocks: createBlocks(db, codec),
       spending: createSpending(db),
       fileRows: createFileRows(db, codec),
-      eraseUser,
+      erasures: erasure.people,
       close,
     };
   } catch (error) {

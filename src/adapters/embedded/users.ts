@@ -1,4 +1,5 @@
 // Owns the people of the embedded store: one stable id per issuer and subject, and guests. Must not verify a token.
+import { guestPrefix } from "../../domain/records.ts";
 import { reject, type Rejection } from "../../protocol/index.ts";
 import type { Claims, Clock, User, Users } from "../../server/ports.ts";
 import { keyOf, type Codec } from "./codec.ts";
@@ -20,7 +21,7 @@ export function createUsers(db: Database, codec: Codec, clock: Clock): Users {
   };
 
   const addGuest = (): User => {
-    const id = `guest_${clock.uuid()}`;
+    const id = `${guestPrefix}${clock.uuid()}`;
     add.run(id, null, null, null, clock.now());
     return { id };
   };

@@ -101,7 +101,8 @@ function createWriter(options: {
 }): FileWriter {
   const { id, key, path, handle } = options;
   // One chunk is held back: only at the end it is known which one is the last.
-  let held = Buffer.alloc(0);
+  const held = Buffer.allocUnsafe(chunkLength);
+  let length = 0;
   let place = 0;
   let begun = false;
   const put = async (last: boolean, plain: Buffer): Promise<void> => {
@@ -111,11 +112,16 @@ function createWriter(options: {
   };
   return {
     async write(bytes) {
-      held = Buffer.concat([held, bytes]);
       try {
-        while (held.length > chunkLength) {
-          await put(false, held.subarray(0, chunkLength));
-          held = held.subarray(chunkLength);
+        for (let at = 0; at < bytes.length;) {
+          if (length === chunkLength) {
+            await put(false, held);
+            length = 0;
+          }
+          const part = bytes.subarray(at, at + chunkLength - length);
+          held.set(part, length);
+          length += part.length;
+          at += part.length;
         }
       } catch (error) {
         throw judge(error);
@@ -123,7 +129,7 @@ function createWriter(options: {
     },
     async finish() {
       try {
-        await put(true, held);
+        await put(true, held.subarray(0, length));
         await options.sync(handle);
         await handle.close();
         await rename(path + unfinished, path);

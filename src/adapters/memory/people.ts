@@ -1,4 +1,5 @@
 // Owns users and sessions on the memory disk. Must not judge whether a session is still good.
+import { guestPrefix, isGuest } from "../../domain/records.ts";
 import { reject, type Rejection } from "../../protocol/index.ts";
 import type { Clock, SessionRecord, Sessions, User, Users } from "../../server/ports.ts";
 import type { MemoryDisk } from "./disk.ts";
@@ -14,7 +15,7 @@ export function createUsers(disk: MemoryDisk, process: MemoryProcess, clock: Clo
   return {
     resolve: (claims) =>
       process.write(() => {
-        if (claims === "guest") return save({ id: `guest_${clock.uuid()}` });
+        if (claims === "guest") return save({ id: `${guestPrefix}${clock.uuid()}` });
         const who = JSON.stringify([claims.issuer, claims.subject]);
         const known = [...disk.users.values()].find((row) => row.who === who)?.user;
         const name = claims.name ?? known?.name;
@@ -87,7 +88,7 @@ export function createSessions(disk: MemoryDisk, process: MemoryProcess): Sessio
           const used =
             [...disk.sessions.values()].some(({ user }) => user === id) ||
             [...disk.shelves.values()].some(({ record }) => record.user === id && !record.deleted);
-          if (id.startsWith("guest_") && createdAt < before && !used) disk.users.delete(id);
+          if (isGuest(id) && createdAt < before && !used) disk.users.delete(id);
         }
       }),
   };
