@@ -129,7 +129,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
     upgrade(request, socket, head) {
       const url = targetOf(request);
       if (url?.pathname !== socketPath) return false;
-      socket.on("error", () => socket.destroy());
+      destroyOnError(socket);
       const address = clientAddress(request, trustedProxies);
       const refusal = refuseUpgrade(request, url, options) ?? refuseLoad() ?? refuseAddress(address);
       if (refusal !== undefined) {
@@ -140,7 +140,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
       }
       sockets.handleUpgrade(request, socket, head, (ws) => {
         // A socket that breaks the framing tells of an error; without a listener it would end the process.
-        ws.on("error", () => undefined);
+        ws.on("error", ignore);
         if (offersOnlyOtherVersions(request))
           return ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
         wireOf(ws, socket, (wire) => engine.accept(wire, { address, agent: request.headers["user-agent"] }));
@@ -162,6 +162,12 @@ export function createHttpFace(options: HttpOptions): HttpFace {
     return { status: 429, reason: "Too Many Requests", headers };
   }
 }
+
+/** Out here: what listens as long as the socket lives must not hold the upgrade's request, 3 KB and more. */
+function destroyOnError(socket: Duplex): void {
+  socket.on("error", () => socket.destroy());
+}
+const ignore = (): void => undefined;
 
 const methodNotAllowed: Refusal = { status: 405, reason: "Method Not Allowed", headers: { Allow: "GET, HEAD" } };
 const upgradeRequired: Refusal = {

@@ -1,10 +1,10 @@
 // Owns the contract of the HTTP routes as OpenAPI 3.1. A route that the server has and this has not fails a test.
 import { errorCodes, fileUrl, filesPath } from "../protocol/index.ts";
+import { accountPath, archivePath, exportPath, importPath } from "./data-paths.ts";
 import { socketPath } from "./gate.ts";
-import { accountPaths } from "./open-api-account.ts";
-import { json, person, problem, refusals, text, type Json, type Paths } from "./open-api-words.ts";
+import { operatorPaths } from "./open-api-operator.ts";
+import { json, jsonBody, operator, person, problem, refusals, text, type Json, type Method } from "./open-api-words.ts";
 
-const operator = [{ operator: [] }, {}];
 const file = {
   type: "object",
   required: ["id", "name", "mediaType", "bytes", "sha256"],
@@ -16,21 +16,11 @@ const file = {
     sha256: { type: "string", description: "Of its bytes, in hex." },
   },
 };
-const block = {
-  type: "object",
-  properties: {
-    range: { type: "string" },
-    reach: { enum: ["everyone", "guests"] },
-    by: { enum: ["operator", "score"] },
-    createdAt: { type: "string", format: "date-time" },
-    until: { type: "string", format: "date-time" },
-    reason: { type: "string" },
-  },
-};
+const tallied = ["imported", "skipped", "messages", "cut", "refused"];
 const isHere = { 200: text("It is so.") };
 
 /** Every route by its path, behind `/api/v1/admin/` those of the operator. */
-const paths: Paths = {
+const paths: Readonly<Record<string, Partial<Record<Method, Json>>>> = {
   [socketPath]: {
     get: {
       summary: "The WebSocket endpoint: see the AsyncAPI document",
@@ -88,7 +78,69 @@ const paths: Paths = {
       },
     },
   },
-  ...accountPaths,
+  [accountPath]: {
+    delete: {
+      summary: "Ends the account: sessions, conversations, files and their keys",
+      security: person,
+      requestBody: jsonBody({ type: "object", required: ["confirm"], properties: { confirm: { const: "delete" } } }),
+      responses: {
+        204: { description: "Nothing of it can be read any more." },
+        ...refusals("invalid", "unauthorized", "forbidden", "too_large", "unsupported_media", "rate_limited"),
+      },
+    },
+  },
+  [archivePath]: {
+    get: {
+      summary: "Everything of a person in one zip",
+      security: person,
+      responses: {
+        200: text("The zip, made while it is sent.", "application/zip"),
+        ...refusals("unauthorized", "forbidden", "rate_limited", "overloaded"),
+      },
+    },
+  },
+  [importPath]: {
+    post: {
+      summary: "Takes conversations of an export of ours, or of ChatGPT's conversations.json",
+      security: person,
+      requestBody: jsonBody({ type: ["array", "object"] }),
+      responses: {
+        200: json("What became of them.", {
+          type: "object",
+          properties: {
+            ...Object.fromEntries(tallied.map((name) => [name, { type: "integer" }])),
+            problems: { type: "array", items: { type: "object" } },
+          },
+        }),
+        ...refusals(
+          "invalid",
+          "unauthorized",
+          "forbidden",
+          "too_large",
+          "unsupported_media",
+          "rate_limited",
+          "overloaded",
+        ),
+      },
+    },
+  },
+  [exportPath("{id}")]: {
+    get: {
+      summary: "A conversation, to be kept or read elsewhere",
+      security: person,
+      parameters: [
+        { name: "id", in: "path", required: true, schema: { type: "string", format: "uuid" } },
+        { name: "format", in: "query", schema: { enum: ["json", "markdown"], default: "json" } },
+      ],
+      responses: {
+        200: {
+          description: "Every branch as JSON, or the newest as Markdown.",
+          content: { "application/json": {}, "text/markdown": {} },
+        },
+        ...refusals("invalid", "unauthorized", "forbidden", "not_found", "rate_limited"),
+      },
+    },
+  },
   "/healthz": { get: { summary: "The process lives", responses: isHere } },
   "/readyz": { get: { summary: "It takes new work", responses: { ...isHere, 503: text("It starts, or leaves.") } } },
   "/metrics": {
@@ -105,100 +157,7 @@ const paths: Paths = {
   "/widget.js": {
     get: { summary: "The chat window for pages of others", responses: { 200: text("A script.", "text/javascript") } },
   },
-  "/api/v1/admin/figures": {
-    get: { summary: "The last hour in figures", security: operator, responses: { 200: json("The figures.") } },
-  },
-  "/api/v1/admin/blocks": {
-    get: {
-      summary: "Who is shut out",
-      security: operator,
-      responses: {
-        200: json("The blocks.", { type: "object", properties: { blocks: { type: "array", items: block } } }),
-      },
-    },
-    post: {
-      summary: "Shuts out an address or a range",
-      security: operator,
-      requestBody: {
-        required: true,
-        content: {
-          "application/json": {
-            schema: {
-              type: "object",
-              required: ["address"],
-              additionalProperties: false,
-              properties: {
-                address: { type: "string" },
-                forMs: { type: "integer", minimum: 1 },
-                reason: { type: "string", maxLength: 200 },
-              },
-            },
-          },
-        },
-      },
-      responses: { 201: json("It is shut out.", block), ...refusals("invalid", "too_large", "unsupported_media") },
-    },
-    delete: {
-      summary: "Lifts a block",
-      security: operator,
-      parameters: [{ name: "address", in: "query", required: true, schema: { type: "string" } }],
-      responses: { 200: json("What was lifted.", block), ...refusals("not_found") },
-    },
-  },
-  "/api/v1/admin/connections": {
-    get: {
-      summary: "The latest connections, with who is behind them",
-      security: operator,
-      responses: {
-        200: json("How many there are, and the newest hundred.", {
-          type: "object",
-          properties: { count: { type: "integer" }, connections: { type: "array", items: { type: "object" } } },
-        }),
-      },
-    },
-    delete: {
-      summary: "Closes a connection (1001); its client may come back",
-      security: operator,
-      parameters: [{ name: "number", in: "query", required: true, schema: { type: "integer" } }],
-      responses: { 200: json("It is closed.", { type: "object" }), ...refusals("not_found") },
-    },
-  },
-  "/api/v1/admin/people": {
-    get: {
-      summary: "What people use today: tokens, sockets, replies being made",
-      security: operator,
-      responses: {
-        200: json("How many there are, and the hundred who used most.", {
-          type: "object",
-          properties: { count: { type: "integer" }, people: { type: "array", items: { type: "object" } } },
-        }),
-      },
-    },
-  },
-  "/api/v1/admin/sessions": {
-    get: {
-      summary: "Where a person is signed in",
-      security: operator,
-      parameters: [{ name: "user", in: "query", required: true, schema: { type: "string" } }],
-      responses: { 200: json("The live sessions.", { type: "object" }) },
-    },
-    delete: {
-      summary: "Ends one session of a person, or all",
-      security: operator,
-      parameters: [
-        { name: "user", in: "query", required: true, schema: { type: "string" } },
-        { name: "session", in: "query", required: false, schema: { type: "string" } },
-      ],
-      responses: { 200: json("How many ended.", { type: "object" }), ...refusals("not_found") },
-    },
-  },
-  "/api/v1/admin/rotate-key": {
-    post: {
-      summary: "Makes a new master key and puts everything under it",
-      security: operator,
-      responses: { 200: json("How many keys were wrapped anew."), ...refusals("conflict") },
-    },
-  },
+  ...operatorPaths,
 };
 
 /** The whole document. `version`: that of the server. */

@@ -48,6 +48,7 @@ export type Socket = WireEvents & {
   checkBlock(): void;
 };
 
+const nothing = (): void => undefined;
 export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, gone: (code: number) => void): Socket {
   const { clock, doorman, commands, limits, journal, meter } = options;
   let state: SocketState = { kind: "waiting" };
@@ -55,19 +56,19 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
   let busy = false;
   let paused = false;
   let listening = false;
-  let leave: () => void = () => undefined;
+  let leave = nothing;
   let missed = 0;
   let request = 1;
   let result: "ok" | Rejection["code"] = "ok";
   const controlAllowed = createControlMeter(clock);
-  let cancelClose: () => void = () => undefined;
+  let cancelClose = nothing;
   const budget = createBudget(wire, clock, () => drop());
   const failed = (error: unknown): void => {
     journal.error("viewer_failed", { error: errorName(error) });
     close(1011);
   };
   const readers = createReaders({ log: options.log, meter, tails: options.tails, outlet: budget, failed });
-  const cancelAuth = clock.after(options.authMs, () => close(4408));
+  let cancelAuth = clock.after(options.authMs, () => close(4408));
 
   const release = (): void => {
     state = { kind: "closed" };
@@ -80,8 +81,7 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
   const close = (code: CloseCode, reason: string = closeCodes[code].meaning): void => {
     if (state.kind === "closed") return;
     release();
-    // A socket that is not read would never see the peer's close frame.
-    if (paused) wire.resume();
+    if (paused) wire.resume(); // Else it would never see the peer's close frame.
     cancelClose = clock.after(4000, () => wire.terminate()); // The time for the closing handshake.
     wire.close(code, reason);
   };
@@ -124,6 +124,7 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
 
   const authenticate = async (command: CommandOf<"auth">): Promise<void> => {
     cancelAuth();
+    cancelAuth = nothing; // Else the timer is kept as long as the socket.
     const admission = await entry.admit(command);
     if (state.kind !== "waiting") return;
     if (!admission.ok) {

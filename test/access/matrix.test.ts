@@ -451,6 +451,11 @@ describe("PE11 the operator's routes", () => {
     "DELETE blocks": { operator: 200, query: `?address=${address}` },
     "POST rotate-key": { operator: 200 },
     "GET figures": { operator: 200 },
+    "GET connections": { operator: 200 },
+    "GET people": { operator: 200 },
+    "GET sessions": { operator: 200, query: "?user={user}" },
+    "DELETE connections": { operator: 200, query: "?number={number}" },
+    "DELETE sessions": { operator: 200, query: "?user={user}" },
   };
 
   test("PE11 every act of the operator has its row", () => {
@@ -462,13 +467,15 @@ describe("PE11 the operator's routes", () => {
     const own = new Stage();
     onTestFinished(() => own.end());
     const here = await own.serve({ identity: tokens, adminToken: secret });
+    const aim = { user: "", number: "" };
     const ask = async (
       route: string,
       { body, query = "" }: Act,
       bearer: string | undefined,
     ): Promise<[number, string]> => {
       const [method, path] = route.split(" ");
-      const answer = await fetch(`http://${here.address}/api/v1/admin/${path}${query}`, {
+      const aimed = query.replace("{user}", aim.user).replace("{number}", aim.number);
+      const answer = await fetch(`http://${here.address}/api/v1/admin/${path}${aimed}`, {
         ...(method !== undefined && { method }),
         headers: {
           ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
@@ -480,6 +487,11 @@ describe("PE11 the operator's routes", () => {
     };
     const { session } = await here.talk({ token: token("ann") });
     const others = [undefined, session, (await here.talk()).session, token("ann"), `${secret}x`];
+    const connected = JSON.parse((await ask("GET connections", { operator: 200 }, secret))[1]) as {
+      connections: { number: number; user?: string }[];
+    };
+    const one = connected.connections.find(({ user }) => user !== undefined);
+    Object.assign(aim, { user: one?.user ?? "", number: String(one?.number) });
     for (const [route, act] of Object.entries(acts)) {
       for (const bearer of others) {
         const unknown = await ask(`${route}-that-is-none`, act, bearer);
