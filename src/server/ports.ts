@@ -6,9 +6,8 @@ import type { ErrorCode, Message, Part, Rejection, Snippet, Usage } from "../pro
 
 export type { Entry } from "../domain/log.ts";
 export type { Measure } from "../domain/measure.ts";
-export { BrokenFile } from "./file-ports.ts";
 export type { Span, Tracer } from "./tracer-port.ts";
-export type { Files, FileRows, FileWriter, KeyedFile } from "./file-ports.ts";
+export { BrokenFile, type Files, type FileRows, type FileWriter, type KeyedFile } from "./file-ports.ts";
 export type {
   CommandKey,
   ConversationRecord,
