@@ -166,7 +166,6 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
     readers.open(found.opening);
   };
   const isClosed = (): boolean => state.kind === "closed";
-
   const handle = async (command: Exclude<Command, { type: "auth" }>, speaker: Speaker): Promise<void> => {
     const { user } = speaker;
     const refused = entry.command(command);
@@ -237,8 +236,8 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
     // Else a bug of ours: the connection and everybody else go on (JS12).
     const ref = clock.uuid();
     journal.error("handler_failed", { request, ref, error: errorName(error) });
-    const internal = { detail: `Something went wrong on the server (${ref}).` };
-    answerError(id, full ? reject("unavailable", { retryAfterMs: 1000 }) : reject("internal", internal));
+    const detail = `Something went wrong on the server (${ref}).`;
+    answerError(id, full ? reject("unavailable", { retryAfterMs: 1000 }) : reject("internal", { detail }));
     if (state.kind === "waiting") close(full ? 1013 : 1011);
   };
 

@@ -156,7 +156,7 @@ test("CD1 CD2 OD3 rotate-key makes a new master key at the running server, and w
   const late = await new Talker(server.url.replace("http://", "")).opened();
   await late.ask({ type: "auth", session: (session as { token: string }).token });
   await late.ask({ type: "conversation.open", conversation, seq: 0 });
-  expect(JSON.stringify(late.frames)).toContain("said under the old key");
+  await until(() => JSON.stringify(late.frames).includes("said under the old key"), "what was said before");
   expect(readFileSync(file, "utf8")).toBe(after);
 });
 
