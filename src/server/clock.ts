@@ -13,8 +13,12 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, fn) {
-    const timer = setTimeout(fn, ms);
-    return () => clearTimeout(timer);
+    let timer: NodeJS.Timeout | undefined = setTimeout(fn, ms);
+    return () => {
+      clearTimeout(timer);
+      // Who may cancel it keeps this function, often for as long as a socket: not the timer and all that it would call.
+      timer = undefined;
+    };
   },
   soon(fn) {
     setImmediate(fn);

@@ -68,7 +68,7 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
     close(1011);
   };
   const readers = createReaders({ log: options.log, meter, tails: options.tails, outlet: budget, failed });
-  let cancelAuth = clock.after(options.authMs, () => close(4408));
+  const cancelAuth = clock.after(options.authMs, () => close(4408));
   const release = (): void => {
     state = { kind: "closed" };
     inbox.clear();
@@ -123,7 +123,6 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
 
   const authenticate = async (command: CommandOf<"auth">): Promise<void> => {
     cancelAuth();
-    cancelAuth = nothing; // Else the timer is kept as long as the socket.
     const admission = await entry.admit(command);
     if (state.kind !== "waiting") return;
     if (!admission.ok) {
