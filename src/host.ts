@@ -29,7 +29,7 @@ import { createExporter } from "./server/export.ts";
 import { createFileRoutes } from "./server/file-routes.ts";
 import { createHttpFace } from "./server/http.ts";
 import { unlimited, type Policy } from "./server/policy.ts";
-import type { Identity, Journal, Model, Users } from "./server/ports.ts";
+import type { Identity, Journal, Model, Tracer, Users } from "./server/ports.ts";
 import { createShelf } from "./server/shelf.ts";
 import { createImporter } from "./server/import.ts";
 import { createUploadQuota } from "./server/upload-quota.ts";
@@ -45,6 +45,8 @@ export type {
   ModelMessage,
   ModelPiece,
   ModelRequest,
+  Span,
+  Tracer,
   User,
   Users,
 } from "./server/ports.ts";
@@ -78,6 +80,8 @@ export type HostOptions = {
   /** The numbers of fair use (docs/limits.md); `off` bounds nothing but replies. */
   readonly policy?: Policy | "off";
   readonly journal?: Journal;
+  /** Is told how long the steps of a message take. None: nothing is traced, and nothing costs. */
+  readonly tracer?: Tracer | undefined;
   readonly node?: string;
 } & Partial<Omit<EngineSettings, "node" | "limits" | "policy" | "trustedProxies">> & {
     readonly limits?: Partial<Limits>;
@@ -163,6 +167,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       clock,
       journal,
       meter,
+      tracer: options.tracer,
       identity: options.identity ?? { verify: () => Promise.resolve(reject("unauthorized")) },
       model: options.model,
       fallback: options.fallback,

@@ -8,6 +8,7 @@ import { pinoJournal } from "./adapters/journal/pino.ts";
 import { findModel, type ModelSettings } from "./adapters/models/find.ts";
 import { StoreRefusal } from "./adapters/embedded/refusal.ts";
 import { runCommand } from "./cli/command.ts";
+import { MissingExporter, startExporting, type Exporting } from "./adapters/traces/otel.ts";
 import { createHost, type PageSignIn } from "./host.ts";
 import { filesPath } from "./protocol/index.ts";
 import { systemClock } from "./server/clock.ts";
@@ -122,6 +123,22 @@ function boundBody(request: IncomingMessage): void {
   request.once("close", () => clearTimeout(late)).once("end", () => clearTimeout(late));
 }
 
+/** Traces, where OpenTelemetry's standard variables name a collector; the packages are loaded only then. */
+async function openTraces({ env }: typeof process): Promise<Exporting | undefined> {
+  const where = [env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], env["OTEL_EXPORTER_OTLP_ENDPOINT"]];
+  const off = env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true" || env["OTEL_TRACES_EXPORTER"] === "none";
+  if (off || where.every((text) => (text ?? "").trim() === "")) return undefined;
+  return startExporting(defaultEngineSettings.version).catch((error: unknown) => {
+    if (!(error instanceof MissingExporter)) throw error;
+    const packages =
+      "@opentelemetry/sdk-trace@3 @opentelemetry/resources@3 @opentelemetry/exporter-trace-otlp-http@0.301";
+    return refuse([`OTEL_EXPORTER_OTLP_ENDPOINT: traces need packages. Install them: npm install ${packages}`]);
+  });
+}
+
+/** How long (ms) the last spans may take to get out. */
+const lastSpansMs = 2000;
+
 async function main(): Promise<void> {
   const settings = settingsOfProcess();
   const policy = policyOf(settings.limits);
@@ -131,6 +148,7 @@ async function main(): Promise<void> {
   if ("refusal" in found) return refuse([found.refusal]);
   const loopback = isLoopback(settings.host);
   const people = await openUsers(settings, journal);
+  const traces = await openTraces(process);
 
   const host = await createHost({
     dataDir: settings.dataDir,
@@ -150,6 +168,7 @@ async function main(): Promise<void> {
     app: appFolder,
     signIn: pageSignIn(settings),
     journal,
+    tracer: traces?.tracer,
     node,
     guests: settings.auth.some((way) => way.kind === "guest"),
     sessionIdleMs: settings.sessionIdleMs,
@@ -203,6 +222,11 @@ async function main(): Promise<void> {
     // The listener stays until the end, so that /readyz can say that this process leaves.
     host
       .close(settings.drainMs)
+      .then(() => {
+        const late = new Promise<void>((resolve) => void setTimeout(resolve, lastSpansMs));
+        // A collector that is away loses spans and keeps nobody waiting.
+        return traces === undefined ? undefined : Promise.race([late, traces.stop().catch(() => undefined)]);
+      })
       .then(() => process.exit(0))
       .catch((error: unknown) => {
         journal.error("leave_failed", { error: error instanceof Error ? error.name : "unknown" });

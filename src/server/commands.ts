@@ -6,7 +6,7 @@ import { reject, type Command, type CommandOf, type Limits, type Rejection } fro
 import type { Allowance } from "./allowance.ts";
 import type { Committer } from "./committer.ts";
 import { listRow } from "./frames.ts";
-import type { Clock, Log, Meter } from "./ports.ts";
+import type { Clock, Log, Meter, Span, Tracer } from "./ports.ts";
 import { newestThatFit, wholeMessages } from "./replies.ts";
 import { leaseMs, type Turns } from "./turns.ts";
 
@@ -15,6 +15,8 @@ export type CommandOptions = {
   readonly committer: Committer;
   readonly clock: Clock;
   readonly meter: Meter;
+  /** undefined: nobody wants to know. */
+  readonly tracer?: Tracer | undefined;
   readonly turns: Turns;
   readonly allowance: Allowance;
   readonly limits: Limits;
@@ -55,7 +57,26 @@ export function createCommands(options: CommandOptions): Commands {
   const find = async (user: string, conversation: string): Promise<ConversationRecord | Rejection> =>
     owned(await log.conversation(conversation), user);
 
+  /** A message's way is traced from here to its answer; its reply, which goes on, is a part of it. */
   const change = async (user: string, command: ChangingCommand, key?: string): Promise<Answer | Rejection> => {
+    const traced = starting.has(command.type);
+    const span = traced ? options.tracer?.begin("message", { command: command.type }) : undefined;
+    let outcome = "internal";
+    try {
+      const answer = await carryOut(user, command, key, span);
+      outcome = isRejection(answer) ? answer.code : "ok";
+      return answer;
+    } finally {
+      span?.end(outcome);
+    }
+  };
+
+  const carryOut = async (
+    user: string,
+    command: ChangingCommand,
+    key: string | undefined,
+    span: Span | undefined,
+  ): Promise<Answer | Rejection> => {
     if (starting.has(command.type) && !options.accepting()) return reject("unavailable", { retryAfterMs: 1000 });
     const now = clock.now();
     const ids = { turn: clock.uuid(), reply: clock.uuid() };
@@ -76,11 +97,13 @@ export function createCommands(options: CommandOptions): Commands {
         return refused ?? decided;
       },
     };
+    const commit = span && options.tracer?.begin("commit", {}, span);
     const outcome = await committer.submit(work);
+    commit?.end(outcome.ok ? (outcome.repeated ? "repeated" : "ok") : outcome.rejection.code);
     if (reserved && (!outcome.ok || outcome.repeated)) allowance.refund(ids.turn);
     if (!outcome.ok) return outcome.rejection;
     if (!outcome.repeated) {
-      for (const turn of effect?.turns ?? []) if (turn.status === "running") turns.begin(turn);
+      for (const turn of effect?.turns ?? []) if (turn.status === "running") turns.begin(turn, span);
     }
     return outcome.answer;
   };

@@ -9,10 +9,24 @@ import { createCommands } from "./commands.ts";
 import { createCommitter, type Committer } from "./committer.ts";
 import { createEntrance, type Entrance } from "./entrance.ts";
 import { createHub } from "./hub.ts";
+import { forgetful, uncounted } from "./stand-ins.ts";
 import type { CallLimits } from "./model-call.ts";
 import { createModelPool } from "./model-pool.ts";
 import { defaultPolicy, type Policy } from "./policy.ts";
-import type { Blocks, Bus, Clock, Identity, Journal, Log, Meter, Model, Sessions, Spending, Users } from "./ports.ts";
+import type {
+  Blocks,
+  Bus,
+  Clock,
+  Identity,
+  Journal,
+  Log,
+  Meter,
+  Model,
+  Sessions,
+  Spending,
+  Tracer,
+  Users,
+} from "./ports.ts";
 import { createPresence, type Presence } from "./presence.ts";
 import { createDoorman } from "./sessions.ts";
 import { createSocket } from "./socket.ts";
@@ -30,6 +44,7 @@ export type EngineParts = {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly meter?: Meter | undefined;
+  readonly tracer?: Tracer | undefined;
   readonly identity: Identity;
   readonly users: Users;
   readonly sessions: Sessions;
@@ -112,7 +127,7 @@ export type Engine = {
 const answersKept = 24 * 3_600_000;
 
 export function createEngine(parts: EngineParts, settings: EngineSettings): Engine {
-  const { log, bus, clock, journal, meter = uncounted } = parts;
+  const { log, bus, clock, journal, tracer, meter = uncounted } = parts;
   const { node, limits } = settings;
   // The owner of leases is one life of the process: with the same name a restart would take its own dead turns for running.
   const owner = `${node}#${clock.secret(6)}`;
@@ -156,7 +171,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       for (const socket of presence.sockets()) socket.checkBlock();
     },
   });
-  const making = { allowance, log, committer, clock, journal, meter, models, bus, owner };
+  const making = { allowance, log, committer, clock, journal, meter, tracer, models, bus, owner };
   const turns = createTurns({ ...making, attachments: parts.files?.read, onCrash, systemPrompt, contextLength, call });
   const titles = createTitles({
     ...making,
@@ -169,6 +184,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     committer,
     clock,
     meter,
+    tracer,
     turns,
     allowance,
     limits,
@@ -227,7 +243,7 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
       });
       every(1000, () => {
         for (const socket of presence.sockets()) socket.tick();
-        countQueues(presence.wires(), meter);
+        meter.note({ kind: "queues", ...presence.queues() });
         void keepSpending(allowance, journal);
       });
       every(3_600_000, () => {
@@ -278,21 +294,3 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
 function keepSpending(allowance: Allowance, journal: Journal): Promise<void> {
   return allowance.flush().catch(() => journal.warn("spending_not_kept"));
 }
-
-const uncounted: Meter = { note: () => undefined };
-
-function countQueues(wires: Iterable<Wire>, meter: Meter): void {
-  let bytes = 0;
-  let most = 0;
-  for (const wire of wires) {
-    const own = wire.buffered();
-    bytes += own;
-    most = Math.max(most, own);
-  }
-  meter.note({ kind: "queues", bytes, most });
-}
-
-const forgetful: { blocks: Blocks; spending: Spending } = {
-  blocks: { all: () => Promise.resolve([]), put: () => Promise.resolve(), remove: () => Promise.resolve() },
-  spending: { all: () => Promise.resolve([]), put: () => Promise.resolve() },
-};

@@ -9,7 +9,7 @@ import type { Allowance } from "./allowance.ts";
 import type { AttachmentReader } from "./attachments.ts";
 import { callModel, type CallLimits, type CallResult } from "./model-call.ts";
 import type { ModelPool } from "./model-pool.ts";
-import type { Clock, Journal, Log, Meter, Model } from "./ports.ts";
+import type { Clock, Journal, Log, Meter, Model, Span, Tracer } from "./ports.ts";
 import { readEntries, readMessage, wholeMessages } from "./replies.ts";
 import { createWriter, type Writer } from "./writer.ts";
 
@@ -19,6 +19,8 @@ export type GenerationOptions = {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly meter: Meter;
+  /** undefined: nobody wants to know. */
+  readonly tracer?: Tracer | undefined;
   readonly models: ModelPool;
   readonly allowance: Allowance;
   readonly call: CallLimits;
@@ -45,17 +47,21 @@ export async function generate(
   turn: TurnRecord,
   resume: "first" | "continue" | "restart",
   signal: AbortSignal,
+  parent?: Span,
 ): Promise<"ended" | "left"> {
   const own = new AbortController();
   const abort = (): void => own.abort();
   signal.addEventListener("abort", abort);
+  const span = options.tracer?.begin("reply", { turn: turn.id, resume }, parent);
+  let outcome: "ended" | "left" | "failed" = "failed";
   try {
-    if (signal.aborted) return "left";
+    if (signal.aborted) return (outcome = "left");
     const began = options.clock.monotonic();
-    const outcome = await attempts(options, turn, resume, own);
+    outcome = await attempts(options, turn, resume, own, span);
     if (outcome === "ended") options.meter.note({ kind: "reply", ms: options.clock.monotonic() - began });
     return outcome;
   } finally {
+    span?.end(outcome);
     signal.removeEventListener("abort", abort);
   }
 }
@@ -65,6 +71,7 @@ async function attempts(
   turn: TurnRecord,
   resume: "first" | "continue" | "restart",
   own: AbortController,
+  span: Span | undefined,
 ): Promise<"ended" | "left"> {
   const { models, clock, journal } = options;
   const { signal } = own;
@@ -80,7 +87,7 @@ async function attempts(
     const before = writer.textLength();
     calls += 1;
     const result = models.allows(model)
-      ? await call(options, turn, model, writer, signal)
+      ? await call(options, turn, model, writer, signal, span)
       : ({ kind: "failed", code: "model_unavailable", retryable: false, detail: "circuit open" } satisfies CallResult);
     await writer.flushed();
     if (writer.lost() || result.kind === "aborted") return "left";
@@ -186,6 +193,7 @@ async function call(
   model: Model,
   writer: Writer,
   signal: AbortSignal,
+  parent: Span | undefined,
 ): Promise<CallResult> {
   const { log, clock, meter: counts } = options;
   const history = await readPath(log, turn);
@@ -204,9 +212,12 @@ async function call(
     const { code, retryAfterMs } = meter;
     return { kind: "failed", code, retryable: false, retryAfterMs, detail: "the tokens of the day are used up" };
   }
-  const request = { conversation: turn.conversation, turn: turn.id, messages, history };
+  const span = options.tracer?.begin("model call", { model: model.name }, parent);
+  const { traceparent } = span ?? {};
+  const request = { conversation: turn.conversation, turn: turn.id, messages, history, traceparent };
   const stopCompacting = compactWhileRunning(options, turn, writer);
-  const result = await callModel({ model, request, writer, limits: options.call, meter, counts, clock, signal });
+  const result = await callModel({ model, request, writer, limits: options.call, meter, counts, clock, signal, span });
+  span?.end(result.kind === "failed" ? result.code : result.kind);
   meter.settle(result);
   await stopCompacting();
   return result;

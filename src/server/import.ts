@@ -39,8 +39,8 @@ export type ImportOptions = {
 
 /** What one conversation may be: its JSON is read in one go, and written in one transaction. */
 const split = { bytes: 8 * 1024 * 1024, depth: 64, count: 10_000 };
-const mostMessages = 5000;
-const mostTextLength = 4_000_000;
+const mostMessages = 2000;
+const mostTextLength = 2_000_000;
 /** Problems that are told one by one. */
 const toldProblems = 20;
 /** Times that what was imported may be deleted and imported again. */

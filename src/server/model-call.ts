@@ -1,7 +1,15 @@
 // Owns one call of a model: pulls pieces into the writer, watches silence, size and time. It never ends a turn.
 import type { ErrorCode, Usage } from "../protocol/index.ts";
 import { errorName } from "./journal.ts";
-import { ModelFailure, type Clock, type Meter, type Model, type ModelPiece, type ModelRequest } from "./ports.ts";
+import {
+  ModelFailure,
+  type Clock,
+  type Meter,
+  type Model,
+  type ModelPiece,
+  type ModelRequest,
+  type Span,
+} from "./ports.ts";
 import type { CallMeter } from "./allowance.ts";
 import type { Writer } from "./writer.ts";
 
@@ -44,10 +52,12 @@ export async function callModel(options: {
   /** What the person's allowance grants, beside the limits. */
   meter?: Pick<CallMeter, "grant" | "produced">;
   counts?: Meter;
+  /** Is told of the first piece. */
+  span?: Pick<Span, "mark"> | undefined;
   clock: Clock;
   signal: AbortSignal;
 }): Promise<CallResult> {
-  const { model, request, writer, limits, meter, counts, clock, signal } = options;
+  const { model, request, writer, limits, meter, counts, clock, signal, span } = options;
   if (signal.aborted) return { kind: "aborted" };
   const inner = new AbortController();
   let interrupt: (reason: unknown) => void = () => undefined;
@@ -120,6 +130,7 @@ export async function callModel(options: {
         }
       }
       if (pieces.length > 0) {
+        if (!produced) span?.mark("first piece");
         produced = true;
         const now = clock.monotonic();
         if (reads++ === 0) counts?.note({ kind: "model-first", model: model.name, ms: (firstAt = now) - began });

@@ -1,5 +1,5 @@
 // Owns the contract of the operator's routes, a part of the OpenAPI document.
-import { json, operator, refusals, type Json, type Method } from "./open-api-words.ts";
+import { json, operator, refusals, type Paths } from "./open-api-words.ts";
 
 const block = {
   type: "object",
@@ -14,7 +14,7 @@ const block = {
 };
 
 /** By path. */
-export const operatorPaths: Readonly<Record<string, Partial<Record<Method, Json>>>> = {
+export const operatorPaths: Paths = {
   "/api/v1/admin/figures": {
     get: { summary: "The last hour in figures", security: operator, responses: { 200: json("The figures.") } },
   },

@@ -3,7 +3,9 @@ import { errorCodes } from "../protocol/index.ts";
 import { statusOf } from "./problem.ts";
 
 export type Json = Readonly<Record<string, unknown>>;
-export type Method = "get" | "head" | "post" | "delete";
+type Method = "get" | "head" | "post" | "delete";
+/** Routes by path and method. */
+export type Paths = Readonly<Record<string, Partial<Record<Method, Json>>>>;
 
 export const text = (description: string, type = "text/plain"): Json => ({ description, content: { [type]: {} } });
 export const json = (description: string, schema: Json = { type: "object" }): Json => ({

@@ -1,9 +1,9 @@
 // Owns the contract of the HTTP routes as OpenAPI 3.1. A route that the server has and this has not fails a test.
 import { errorCodes, fileUrl, filesPath } from "../protocol/index.ts";
-import { accountPath, archivePath, exportPath, importPath } from "./data-paths.ts";
 import { socketPath } from "./gate.ts";
+import { accountPaths } from "./open-api-account.ts";
 import { operatorPaths } from "./open-api-operator.ts";
-import { json, jsonBody, operator, person, problem, refusals, text, type Json, type Method } from "./open-api-words.ts";
+import { json, operator, person, problem, refusals, text, type Json, type Paths } from "./open-api-words.ts";
 
 const file = {
   type: "object",
@@ -16,11 +16,10 @@ const file = {
     sha256: { type: "string", description: "Of its bytes, in hex." },
   },
 };
-const tallied = ["imported", "skipped", "messages", "cut", "refused"];
 const isHere = { 200: text("It is so.") };
 
 /** Every route by its path, behind `/api/v1/admin/` those of the operator. */
-const paths: Readonly<Record<string, Partial<Record<Method, Json>>>> = {
+const paths: Paths = {
   [socketPath]: {
     get: {
       summary: "The WebSocket endpoint: see the AsyncAPI document",
@@ -78,69 +77,7 @@ const paths: Readonly<Record<string, Partial<Record<Method, Json>>>> = {
       },
     },
   },
-  [accountPath]: {
-    delete: {
-      summary: "Ends the account: sessions, conversations, files and their keys",
-      security: person,
-      requestBody: jsonBody({ type: "object", required: ["confirm"], properties: { confirm: { const: "delete" } } }),
-      responses: {
-        204: { description: "Nothing of it can be read any more." },
-        ...refusals("invalid", "unauthorized", "forbidden", "too_large", "unsupported_media", "rate_limited"),
-      },
-    },
-  },
-  [archivePath]: {
-    get: {
-      summary: "Everything of a person in one zip",
-      security: person,
-      responses: {
-        200: text("The zip, made while it is sent.", "application/zip"),
-        ...refusals("unauthorized", "forbidden", "rate_limited", "overloaded"),
-      },
-    },
-  },
-  [importPath]: {
-    post: {
-      summary: "Takes conversations of an export of ours, or of ChatGPT's conversations.json",
-      security: person,
-      requestBody: jsonBody({ type: ["array", "object"] }),
-      responses: {
-        200: json("What became of them.", {
-          type: "object",
-          properties: {
-            ...Object.fromEntries(tallied.map((name) => [name, { type: "integer" }])),
-            problems: { type: "array", items: { type: "object" } },
-          },
-        }),
-        ...refusals(
-          "invalid",
-          "unauthorized",
-          "forbidden",
-          "too_large",
-          "unsupported_media",
-          "rate_limited",
-          "overloaded",
-        ),
-      },
-    },
-  },
-  [exportPath("{id}")]: {
-    get: {
-      summary: "A conversation, to be kept or read elsewhere",
-      security: person,
-      parameters: [
-        { name: "id", in: "path", required: true, schema: { type: "string", format: "uuid" } },
-        { name: "format", in: "query", schema: { enum: ["json", "markdown"], default: "json" } },
-      ],
-      responses: {
-        200: {
-          description: "Every branch as JSON, or the newest as Markdown.",
-          content: { "application/json": {}, "text/markdown": {} },
-        },
-        ...refusals("invalid", "unauthorized", "forbidden", "not_found", "rate_limited"),
-      },
-    },
-  },
+  ...accountPaths,
   "/healthz": { get: { summary: "The process lives", responses: isHere } },
   "/readyz": { get: { summary: "It takes new work", responses: { ...isHere, 503: text("It starts, or leaves.") } } },
   "/metrics": {

@@ -6,8 +6,8 @@ import type { ErrorCode, Message, Part, Rejection, Snippet, Usage } from "../pro
 
 export type { Entry } from "../domain/log.ts";
 export type { Measure } from "../domain/measure.ts";
-export { BrokenFile } from "./file-ports.ts";
-export type { Files, FileRows, FileWriter, KeyedFile } from "./file-ports.ts";
+export { BrokenFile, type Files, type FileRows, type FileWriter, type KeyedFile } from "./file-ports.ts";
+export type { Span, Tracer } from "./tracer-port.ts";
 export type {
   CommandKey,
   ConversationRecord,
@@ -139,6 +139,8 @@ export type ModelRequest = {
   readonly history: readonly Message[];
   /** What is asked for: a reply where missing. `title`: a few words and nothing else; an agent need do no work for it. */
   readonly purpose?: "title";
+  /** Where the request is traced: to be handed on as the header of that name. */
+  readonly traceparent?: string | undefined;
 };
 
 /**

@@ -21,7 +21,8 @@ export type Presence = {
   accept(wire: Wire, visitor: Visitor): Socket;
   readonly count: () => number;
   sockets(): Iterable<Socket>;
-  wires(): Iterable<Wire>;
+  /** Bytes that wait for readers: all together, and for the slowest. */
+  queues(): { bytes: number; most: number };
   /** The newest first, `most` at most. */
   list(most: number): readonly Connection[];
   /** How many sockets each person has here. */
@@ -87,7 +88,16 @@ export function createPresence({ entrance, clock, journal, serve }: PresenceOpti
     },
     count: () => present.size,
     sockets: () => [...present.values()].map(({ socket }) => socket),
-    wires: () => [...present.values()].map(({ wire }) => wire),
+    queues() {
+      let bytes = 0;
+      let most = 0;
+      for (const { wire } of present.values()) {
+        const own = wire.buffered();
+        bytes += own;
+        most = Math.max(most, own);
+      }
+      return { bytes, most };
+    },
     list: (most) =>
       [...present]
         .slice(-most)

@@ -69,7 +69,6 @@ export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, g
   };
   const readers = createReaders({ log: options.log, meter, tails: options.tails, outlet: budget, failed });
   const cancelAuth = clock.after(options.authMs, () => close(4408));
-
   const release = (): void => {
     state = { kind: "closed" };
     inbox.clear();

@@ -4,7 +4,7 @@ import { finishTurn, settle } from "../domain/turn.ts";
 import { reject, type Event } from "../protocol/index.ts";
 import { errorName } from "./journal.ts";
 import { generate, type GenerationOptions } from "./generation.ts";
-import type { Bus } from "./ports.ts";
+import type { Bus, Span } from "./ports.ts";
 import { readMessage } from "./replies.ts";
 
 export type TurnOptions = Omit<GenerationOptions, "exclusively"> & {
@@ -20,7 +20,8 @@ export const leaseMs = 9_000;
 export type Turns = {
   /** Takes up what an earlier process left, then watches leases. */
   recover(): Promise<void>;
-  begin(turn: TurnRecord): void;
+  /** `span`: the message that is answered. */
+  begin(turn: TurnRecord, span?: Span): void;
   /** Looks at events of a commit: a turn that ended, or whose conversation is gone, is aborted and settled. */
   noticed(conversation: string, events: readonly Event[]): void;
   /** How many replies are being made here. */
@@ -47,17 +48,17 @@ export function createTurns(options: TurnOptions): Turns {
     return next;
   };
 
-  const run = (turn: TurnRecord, resume: "first" | "continue" | "restart"): void => {
+  const run = (turn: TurnRecord, resume: "first" | "continue" | "restart", span?: Span): void => {
     if (leaving) return;
     const before = active.get(turn.id);
     if (before !== undefined) {
       // Claimed from ourselves (a clock jumped, a lease could not be renewed): the older fence writes no more.
       before.abort.abort();
-      void before.done.then(() => run(turn, resume));
+      void before.done.then(() => run(turn, resume, span));
       return;
     }
     const abort = new AbortController();
-    const making: Promise<unknown> = generate({ ...options, exclusively }, turn, resume, abort.signal)
+    const making: Promise<unknown> = generate({ ...options, exclusively }, turn, resume, abort.signal, span)
       .catch(async (error: unknown) => {
         // A bug of ours must not leave the reply unfinished.
         journal.error("turn_failed", { turn: turn.id, error: errorName(error) });
@@ -133,7 +134,7 @@ export function createTurns(options: TurnOptions): Turns {
       for (const turn of await log.unsettled(1000)) settleTurn(turn);
       keepLeases();
     },
-    begin: (turn) => run(turn, "first"),
+    begin: (turn, span) => run(turn, "first", span),
     noticed(conversation, events) {
       for (const event of events) {
         if (event.kind === "message.created") meter.note({ kind: "message", role: event.message.role });

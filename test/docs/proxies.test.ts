@@ -28,6 +28,7 @@ let goOn = (): void => undefined;
 const serve = async (make: (address: string) => Promise<ProxyProcess>, heartbeatMs: number): Promise<string> => {
   const waiting = new Promise<void>((resolve) => (goOn = resolve));
   const model = modelFrom({
+    images: true,
     name: "in two halves",
     async *stream() {
       yield* words(20).match(/\S+ /g) ?? [];

@@ -58,7 +58,9 @@ export function openAiModel(options: OpenAiOptions): Model {
     let exchange: Exchange | undefined;
     let whole = false;
     try {
-      exchange = await post(url, body, { headers, agent, signal });
+      const { traceparent } = request;
+      const sent = traceparent === undefined ? headers : { ...headers, traceparent };
+      exchange = await post(url, body, { headers: sent, agent, signal });
       if (exchange.status < 200 || exchange.status > 299) {
         const { text, whole: all } = await readText(exchange, errorBytes);
         whole = all;
