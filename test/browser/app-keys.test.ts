@@ -39,6 +39,7 @@ test("UI25 UI21 UI34 search, archive, take out, delete and undo, with the keyboa
   const choose = async (label: string, steps: number): Promise<void> => {
     await tabTo(visitor, "More about Numbat");
     await keyboard.press("Enter");
+    await soon(() => focused(visitor)).toBe("Rename");
     for (let i = 0; i < steps; i++) await keyboard.press("ArrowDown");
     await soon(() => focused(visitor)).toBe(label);
     await keyboard.press("Enter");
@@ -72,7 +73,7 @@ test("UI25 UI21 UI34 search, archive, take out, delete and undo, with the keyboa
   await soon(() => focused(visitor)).not.toBe("page");
 
   await keyboard.press("Control+K");
-  await choose("Delete", 2);
+  await choose("Delete", 4);
   await soon(() => visitor.rows.count()).toBe(0);
   await soon(() => focused(visitor)).not.toBe("page");
   // There may be two of them: each says what it is about.
