@@ -5,7 +5,7 @@ import { isRejection } from "../domain/records.ts";
 import { reject, type Rejection } from "../protocol/index.ts";
 import { isForwarded, isLoopback, locate } from "./addresses.ts";
 import type { Entrance } from "./entrance.ts";
-import { errorName } from "./journal.ts";
+import { errorName, ofRequest } from "./journal.ts";
 import { StoreFailure, type Journal } from "./ports.ts";
 import { readJson } from "./json-body.ts";
 import { sendProblem, statusOf } from "./problem.ts";
@@ -73,7 +73,7 @@ export function createAdminDoor(options: AdminOptions): AdminDoor {
       return "wrong" in read ? read.wrong : await act({ body: read.json, query: url.searchParams });
     } catch (error) {
       if (error instanceof StoreFailure && error.kind === "full") return reject("unavailable", { retryAfterMs: 1000 });
-      journal.error("admin_failed", { error: errorName(error) });
+      ofRequest(journal, request).error("admin_failed", { error: errorName(error) });
       return reject("internal");
     }
   };
@@ -87,11 +87,11 @@ export function createAdminDoor(options: AdminOptions): AdminDoor {
       const answer = await run(act, request, url);
       const from = address ?? "local";
       if (isRejection(answer)) {
-        journal.info("admin", { act: route, from, refused: answer.code });
+        ofRequest(journal, request).info("admin", { act: route, from, refused: answer.code });
         return sendProblem(response, statusOf(answer), answer);
       }
       const { status, body, audit, quiet } = answer;
-      if (quiet !== true) journal.info("admin", { act: route, from, ...audit });
+      if (quiet !== true) ofRequest(journal, request).info("admin", { act: route, from, ...audit });
       response.writeHead(status, { "Cache-Control": "no-store", ...(body && { "Content-Type": "application/json" }) });
       response.end(body === undefined ? undefined : JSON.stringify(body));
     };

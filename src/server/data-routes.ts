@@ -10,7 +10,7 @@ import type { Exporter, Given } from "./export.ts";
 import { allowOrigin, type FileRoutes } from "./file-routes.ts";
 import { disposition } from "./file-names.ts";
 import { hasCredential, originAllowed, type GateOptions } from "./gate.ts";
-import { errorName } from "./journal.ts";
+import { errorName, ofRequest } from "./journal.ts";
 import { countedBody } from "./import-body.ts";
 import type { Importer } from "./import.ts";
 import { readJson } from "./json-body.ts";
@@ -101,7 +101,7 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
     if (wait > 0) return reject("rate_limited", { retryAfterMs: wait, detail });
     const given = await exporter.everything(call.user);
     if (isRejection(given)) return given;
-    journal.info("export_begun");
+    ofRequest(journal, call.request).info("export_begun");
     return send(call, given);
   };
 
@@ -122,7 +122,7 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
     try {
       const { tally, wrong } = await options.importer(user, body.chunks, signal);
       const { problems, ...counts } = tally;
-      journal.info("import", counts);
+      ofRequest(journal, request).info("import", counts);
       const refused = body.refused() ?? wrong;
       if (refused !== undefined) {
         const kept = tally.imported === 0 ? "" : ` ${tally.imported} conversations before it are imported.`;
@@ -211,7 +211,7 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
         perform(act, { request, response, url }, address).catch((error: unknown) => {
           // Whoever asked has gone, or the account ended meanwhile: nobody is there to be told.
           if (response.destroyed || request.destroyed) return;
-          journal.error("data_failed", { error: errorName(error) });
+          ofRequest(journal, request).error("data_failed", { error: errorName(error) });
           const full = error instanceof StoreFailure && error.kind === "full";
           refuse(request, response, full ? reject("unavailable", { retryAfterMs: 5000 }) : reject("internal"));
         });

@@ -7,7 +7,7 @@ import type { Entrance } from "./entrance.ts";
 import { pictures } from "./file-kinds.ts";
 import { disposition } from "./file-names.ts";
 import { hasCredential, originAllowed, type GateOptions } from "./gate.ts";
-import { errorName } from "./journal.ts";
+import { errorName, ofRequest } from "./journal.ts";
 import { readMultipart } from "./multipart.ts";
 import { BrokenFile, type Clock, type Journal, type KeyedFile, type Meter } from "./ports.ts";
 import { sendProblem, statusOf } from "./problem.ts";
@@ -86,7 +86,7 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
     if (isRejection(file)) return turnAway(request, response, file);
     meter.note({ kind: "upload", result: "ok", bytes: file.bytes });
     const { id, name, mediaType, bytes, sha256 } = file;
-    journal.info("file_kept", { bytes, mediaType });
+    ofRequest(journal, request).info("file_kept", { bytes, mediaType });
     response.writeHead(201, { "Content-Type": "application/json", "Cache-Control": "no-store" });
     response.end(JSON.stringify({ id, name, mediaType, bytes, sha256 }));
     drain(request);
@@ -159,7 +159,7 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
     act.catch((error: unknown) => {
       // Whoever asked has gone: nobody is there to be told. (A request that has come whole is destroyed, too.)
       if (response.destroyed || response.socket?.destroyed === true) return;
-      journal.error("file_failed", { error: errorName(error) });
+      ofRequest(journal, request).error("file_failed", { error: errorName(error) });
       refuse(request, response, reject(error instanceof BrokenFile ? "not_found" : "internal"));
     });
   };

@@ -12,3 +12,13 @@ export function tagged(journal: Journal, tags: Readonly<Record<string, string | 
     error: (event, fields) => journal.error(event, { ...tags, ...fields }),
   };
 }
+
+const numbers = new WeakMap<object, number>();
+let latest = 0;
+
+/** A journal whose lines carry the number of an HTTP request: always the same of one, in the order in which they are asked for. */
+export function ofRequest(journal: Journal, request: object): Journal {
+  const number = numbers.get(request) ?? ++latest;
+  numbers.set(request, number);
+  return tagged(journal, { http: number });
+}

@@ -251,6 +251,11 @@ test("UI44 a network that only swallows: the upload is given up and begun anew, 
   // All of it has gone, and no answer comes.
   await soon(() => share(visitor)).toBe(1);
   expect(await beside(visitor, "ready").count()).toBe(0);
-  await page.clock.fastForward(125_000);
-  await soon(() => beside(visitor, "ready").allTextContents(), { timeout: 30_000 }).toEqual(["slow.txt18.1 MB"]);
-}, 60_000);
+  // A connection that the browser had kept beside it swallows as well: then the next attempt is given up too.
+  for (let attempt = 0; attempt < 4 && (await beside(visitor, "ready").count()) === 0; attempt++) {
+    await page.clock.fastForward(125_000);
+    const arrived = beside(visitor, "ready").waitFor({ timeout: 10_000 });
+    await arrived.catch(() => undefined);
+  }
+  await soon(() => beside(visitor, "ready").allTextContents()).toEqual(["slow.txt18.1 MB"]);
+});

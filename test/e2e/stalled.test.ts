@@ -17,7 +17,13 @@ let model: ModelServer;
 let server: ServerProcess;
 beforeAll(async () => {
   model = await startModelServer();
-  server = new ServerProcess({ MODEL: "openai-compatible:test", OPENAI_BASE_URL: model.url, LOG_LEVEL: "warn" });
+  server = new ServerProcess({
+    MODEL: "openai-compatible:test",
+    OPENAI_BASE_URL: model.url,
+    LOG_LEVEL: "warn",
+    // A heap that has to collect: what it would let lie otherwise is noise of hundreds of MiB.
+    NODE_OPTIONS: "--max-old-space-size=256 --max-semi-space-size=4",
+  });
   await server.start();
 });
 afterAll(async () => {

@@ -83,6 +83,29 @@ test("OB9 the lines of a socket carry its number, who signed in, and how it ende
   await again.close();
 });
 
+test("OB9 the lines of an HTTP request carry its number; two requests are told apart", async () => {
+  const lines: Record<string, unknown>[] = [];
+  const note = (event: string, fields?: object): void => void lines.push({ event, ...fields });
+  const stage = new Stage();
+  onTestFinished(() => stage.end());
+  const { address, talk } = await stage.serve({ journal: { info: note, warn: note, error: note } });
+  const authorization = `Bearer ${(await talk()).session}`;
+  for (const words of ["one", "two"]) {
+    const body = new FormData();
+    body.append("file", new Blob([words]), "a.txt");
+    await fetch(`http://${address}/api/v1/files`, { method: "POST", headers: { authorization }, body });
+  }
+  await (await fetch(`http://${address}/api/v1/account/export`, { headers: { authorization } })).arrayBuffer();
+  await fetch(`http://${address}/api/v1/admin/blocks`);
+  const numbered = await until(() => {
+    const found = lines.filter(({ http }) => http !== undefined);
+    return found.length === 4 && found;
+  }, "the lines of four requests");
+  expect(numbered.map(({ event }) => event)).toEqual(["file_kept", "file_kept", "export_begun", "admin"]);
+  const numbers = numbered.map(({ http }) => Number(http));
+  expect(numbers).toEqual([0, 1, 2, 3].map((more) => (numbers[0] ?? 0) + more));
+});
+
 test("OB9 JS12 a handler that fails leaves a line with the socket's number and the frame's", async () => {
   const lines: Record<string, unknown>[] = [];
   const note = (event: string, fields?: object): void => void lines.push({ event, ...fields });
