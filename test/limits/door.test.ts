@@ -128,9 +128,11 @@ test("OD3 OP02 OP05 every act is one line of the journal with what was done; wha
     status: 201,
   });
   expect(await ask(address, { method: "DELETE", path: "blocks?address=203.0.113.7" })).toMatchObject({ status: 200 });
-  expect(lines.filter((line) => line.startsWith("admin"))).toEqual([
-    'admin {"act":"POST blocks","from":"127.0.0.1","range":"203.0.113.7","minutes":1.5}',
-    'admin {"act":"DELETE blocks","from":"127.0.0.1","range":"203.0.113.7"}',
+  const acts = lines.filter((line) => line.startsWith("admin"));
+  // Which requests of the process they were depends on the tests before.
+  expect(acts.map((line) => line.replace(/"http":\d+/, '"http":0'))).toEqual([
+    'admin {"http":0,"act":"POST blocks","from":"127.0.0.1","range":"203.0.113.7","minutes":1.5}',
+    'admin {"http":0,"act":"DELETE blocks","from":"127.0.0.1","range":"203.0.113.7"}',
   ]);
   const wrong: [Asked, number, string][] = [
     [block("nonsense"), 400, "invalid"],
