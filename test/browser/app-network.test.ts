@@ -1,4 +1,5 @@
 // Proves what a person sees and loses (nothing) when the network or the server goes: banner, draft, outbox, offline shell.
+import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { proseText } from "../support/model-server.ts";
 import { seenIn, watchPages, type Trouble } from "./app-probe.ts";
@@ -20,6 +21,10 @@ function expectQuiet(troubles: readonly Trouble[]): void {
     } else expect(to - from).toBeLessThan(2500);
   }
 }
+
+/** What was sent is kept to be sent, no longer only as what stands in the box: until then a reload brings it back there. */
+const keptToSend = (page: Page): Promise<void> =>
+  soon(() => page.evaluate(() => JSON.stringify({ ...localStorage }).includes("{{prose"))).toBe(false);
 
 test("UI15 UI2 the network is cut in mid-reply and comes back: a banner after 1.5 s, the rest, no banner", async () => {
   const context = await stage.context();
@@ -86,6 +91,7 @@ test("UI16 C4 B27 sent while offline: shown as waiting, kept over a reload, deli
   await visitor.box.fill("a draft");
   await soon(() => visitor.own.count()).toBe(2);
   await page.getByText("Waiting for the connection").waitFor();
+  await keptToSend(page);
   await page.reload();
   // The conversation itself is not kept in the browser; what is not delivered is.
   await page.getByText("one {{prose").waitFor();
@@ -134,6 +140,7 @@ test("UI17 C4 the server is gone: the app opens all the same, keeps what is type
   await page.locator(".tl-banner").waitFor();
   await box.press("Enter");
   await page.locator(".tl-own").waitFor();
+  await keptToSend(page);
   await page.reload();
   await page.locator(".tl-own").waitFor();
   await stage.server.start();
