@@ -227,7 +227,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       options.adminToken === undefined ? createGuard({ token: undefined, entrance: engine.entrance }) : () => true,
     allowedOrigins,
     loopback,
-    documents: createDocuments(settings.version),
+    documents: createDocuments(settings.version, options.app !== undefined),
     files: createFileRoutes({ ...door, shelf, meter, limits: settings.limits, accepting: engine.ready }),
     data: createDataRoutes({
       ...door,

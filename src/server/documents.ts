@@ -41,8 +41,11 @@ function page(socket: ReturnType<typeof asyncApi>, http: ReturnType<typeof openA
 </main></body></html>`;
 }
 
-/** What answers the paths of the documents. `version`: that of the server. */
-export function createDocuments(version: string): Readonly<Record<string, (response: ServerResponse) => void>> {
+/** What answers the paths of the documents. `version`: that of the server; `pages`: pages are its own, `/docs` may be one of them. */
+export function createDocuments(
+  version: string,
+  pages: boolean,
+): Readonly<Record<string, (response: ServerResponse) => void>> {
   const answer = (type: string, make: () => string): ((response: ServerResponse) => void) => {
     let body: string | undefined;
     return (response) => {
@@ -53,6 +56,6 @@ export function createDocuments(version: string): Readonly<Record<string, (respo
   return {
     "/api/v1/asyncapi.json": answer("application/json", () => JSON.stringify(asyncApi(version))),
     "/api/v1/openapi.json": answer("application/json", () => JSON.stringify(openApi(version))),
-    "/docs": answer("text/html; charset=utf-8", () => page(asyncApi(version), openApi(version))),
+    ...(pages && { "/docs": answer("text/html; charset=utf-8", () => page(asyncApi(version), openApi(version))) }),
   };
 }

@@ -2,11 +2,13 @@
 import { Parser } from "@asyncapi/parser";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv } from "ajv";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { event } from "../../src/protocol/events.ts";
 import { commandSchemas, serverFrame } from "../../src/protocol/index.ts";
 import { sendTo, Stage, until, type Served } from "../server/talker.ts";
 
+const app = join(import.meta.dirname, "../../dist/public");
 const stage = new Stage();
 let served: Served;
 type Document = { readonly [name: string]: Document };
@@ -14,7 +16,7 @@ let socket: Document;
 let http: Document;
 const get = (path: string): Promise<Response> => fetch(`http://${served.address}${path}`);
 beforeAll(async () => {
-  served = await stage.serve({ policy: "off" });
+  served = await stage.serve({ policy: "off", app });
   socket = (await (await get("/api/v1/asyncapi.json")).json()) as Document;
   http = (await (await get("/api/v1/openapi.json")).json()) as Document;
 });
@@ -103,4 +105,13 @@ test("DO8 the page shows all of it, without a script, and may ask nobody", async
   expect(page).not.toMatch(/<script|src=|@import|url\(/i);
   for (const name of [...Object.keys(commandSchemas), ...Object.keys(http["paths"] ?? {})])
     expect(page).toContain(name);
+});
+
+test("DO8 a program that embeds the server without its pages keeps `/docs` for itself; the contracts are there", async () => {
+  const own = new Stage();
+  onTestFinished(() => own.end());
+  const { address, host } = await own.serve();
+  expect((await fetch(`http://${address}/docs`)).status).toBe(404);
+  expect((await fetch(`http://${address}/api/v1/openapi.json`)).status).toBe(200);
+  expect(host.routes).not.toContain("GET /docs");
 });
