@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createBudget } from "../../src/server/outlet.ts";
+import { Budget } from "../../src/server/outlet.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { createTails } from "../../src/server/tails.ts";
 import { createWriter } from "../../src/server/writer.ts";
@@ -130,7 +130,7 @@ describe("readers", () => {
       ...systemClock,
       after: (ms: number, fn: () => void) => (expect(ms).toBe(60_000), (due = fn), () => (due = undefined)),
     };
-    const budget = createBudget(wire, clock, () => exhausted++);
+    const budget = new Budget(wire, clock, () => exhausted++);
     expect(budget.hasRoom()).toBe(true);
     buffered = 256 * 1024;
     expect(budget.hasRoom()).toBe(false);
