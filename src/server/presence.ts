@@ -51,7 +51,7 @@ class Present implements Place {
   readonly since: number;
   readonly socket: Socket;
   speaker: Speaker | undefined;
-  about: SessionAbout;
+  #client: CommandOf<"auth">["client"];
 
   constructor(among: Map<number, Present>, options: PresenceOptions, number: number, wire: Wire, visitor: Visitor) {
     const { clock, entrance, serve } = options;
@@ -63,7 +63,6 @@ class Present implements Place {
     this.number = number;
     this.wire = wire;
     this.since = clock.now();
-    this.about = describeVisitor(visitor, undefined);
     this.socket = serve(wire, this.#entry, this);
   }
 
@@ -74,7 +73,11 @@ class Present implements Place {
   signedIn({ client }: CommandOf<"auth">, { speaker, answer }: Extract<Admission, { ok: true }>): void {
     this.journal().info("signed_in", { user: speaker.user, resumed: answer.session.resumed });
     this.speaker = speaker;
-    this.about = describeVisitor(this.#visitor, client);
+    this.#client = client;
+  }
+
+  about(): SessionAbout {
+    return describeVisitor(this.#visitor, this.#client);
   }
 
   refused(code: Rejection["code"]): void {
@@ -93,12 +96,12 @@ export function createPresence(options: PresenceOptions): Presence {
   const present = new Map<number, Present>();
   let latest = 0;
 
-  const connection = ({ number, since, speaker, about, wire }: Present): Connection => ({
-    number,
-    since,
-    user: speaker?.user,
-    about,
-    queuedBytes: wire.buffered(),
+  const connection = (row: Present): Connection => ({
+    number: row.number,
+    since: row.since,
+    user: row.speaker?.user,
+    about: row.about(),
+    queuedBytes: row.wire.buffered(),
   });
 
   return {

@@ -64,18 +64,17 @@ export class Socket implements WireEvents, Member, Hearing {
   #cancelClose: (() => void) | undefined;
 
   constructor(options: SocketOptions, wire: Wire, entry: Entry, place: Place) {
-    const { clock, authMs } = options;
     this.options = options;
     this.#wire = wire;
     this.entry = entry;
     this.#place = place;
-    this.#control = new ControlMeter(clock);
-    this.#budget = new Budget(wire, clock, () => this.#drop());
+    this.#control = new ControlMeter(options.clock);
+    this.#budget = new Budget(wire, options.clock, () => this.#drop());
     this.readers = new Readers(options, this.#budget, (error) => {
       this.#place.journal().error("viewer_failed", { error: errorName(error) });
       this.close(1011);
     });
-    this.#cancelAuth = clock.after(authMs, () => this.close(4408));
+    this.#cancelAuth = options.clock.after(options.authMs, () => this.close(4408));
   }
 
   text(frame: string, bytes: number): void {
@@ -244,6 +243,7 @@ export class Socket implements WireEvents, Member, Hearing {
     hub.join(speaker.user, this);
     if (await doorman.hasEnded(person.session.token)) this.close(4410);
     if (this.isClosed()) return;
+    this.#wire.gather(); // The answer, what was missed and "live": one write where the store answers at once.
     const [server, now] = [{ version, node }, stamp(clock.now())];
     this.answer(command.id, { ...person, server, heartbeatMs, limits, now, epoch: log.epoch });
     for (const item of command.open ?? []) await openOne(this, speaker.user, item, undefined);

@@ -6,6 +6,8 @@ import type { WebSocket } from "ws";
 export interface Wire {
   /** Queues one text frame. Never blocks and never throws. */
   send(frame: Uint8Array | string): void;
+  /** What is sent from here to the loop's next turn goes out in one write. */
+  gather(): void;
   /** Bytes queued and not yet taken by the network. */
   buffered(): number;
   /** Stops and resumes reading, so that a flood is held back by the network itself. */
@@ -97,6 +99,11 @@ class SocketWire implements Wire {
       this.#isFull = false;
       this.#events?.drained();
     });
+  }
+
+  gather(): void {
+    this.#socket.cork();
+    setImmediate(() => this.#socket.uncork());
   }
 
   buffered(): number {
