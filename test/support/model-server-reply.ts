@@ -94,7 +94,10 @@ export async function sendReply(
   const send = async (delta: Delta, text: string): Promise<boolean> => {
     if (behaviour.stall === progress.deltas) await silence();
     const held = performance.now();
-    while (progress.chars >= (progress.hold ?? Infinity) && !gone()) await wait(10, response);
+    while (progress.chars >= (progress.hold ?? Infinity) && !gone()) {
+      // Thousands may be held at once, and for long.
+      await wait(performance.now() - held < 1000 ? 10 : 100, response);
+    }
     started += performance.now() - held;
     if (behaviour.cut === progress.deltas) {
       const whole = frame({ content: "never seen" });

@@ -1,0 +1,12 @@
+// Owns the list of scenes, in the order in which they are played. Plays none.
+import { clock } from "./clock.ts";
+import { cycles } from "./cycles.ts";
+import { drains } from "./drains.ts";
+import { fullDisk } from "./full-disk.ts";
+import { halfOpen } from "./half-open.ts";
+import type { Scene } from "./scene.ts";
+import { stops } from "./stops.ts";
+import { storm } from "./storm.ts";
+
+const all = [cycles, storm, stops, drains, fullDisk, halfOpen, clock];
+export const scenes: ReadonlyMap<string, Scene> = new Map(all.map((scene) => [scene.name, scene]));
