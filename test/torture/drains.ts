@@ -4,7 +4,7 @@ import { wholeReply } from "./reply.ts";
 import { atShare, between, each, sleep, upTo, type Scene } from "./scene.ts";
 import { Stage } from "./stage.ts";
 
-const drainMs = 1500;
+const drainMs = 1000;
 
 export const drains: Scene = {
   name: "drains",
@@ -22,7 +22,7 @@ export const drains: Scene = {
         let conversation = crypto.randomUUID();
         for (let i = 0; !state.over; i++) {
           // Long and slow enough to be still running when the time to leave is up, or short enough to end in it.
-          const chars = between(random, 100, 1200);
+          const chars = between(random, 100, 800);
           const asked = { seed: seed * 1_000_000 + index * 10_000 + i, chars, how: "rate=120 piece=4" };
           if ((await wholeReply(member, ledger, conversation, asked)) === undefined) return;
           ledger.operations++;

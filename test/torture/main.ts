@@ -65,9 +65,7 @@ for (const [name, { cycles, operations, counts }, seconds] of rows) {
   console.log(`${name.padEnd(12)}${cells.map((value) => String(value).padStart(12)).join("")}`);
 }
 const bad = rows.reduce((sum, [, ledger]) => sum + ledger.sum, 0);
-console.log(
-  bad === 0
-    ? "all promises held"
-    : `${bad} broken; again: npm run torture -- ${process.argv.slice(2).join(" ")} --seed ${seed}`,
-);
+const again = process.argv.slice(2).join(" ");
+const seeded = again.includes("--seed") ? "" : ` --seed ${seed}`;
+console.log(bad === 0 ? "all promises held" : `${bad} broken; again: npm run torture -- ${again}${seeded}`);
 process.exit(bad === 0 ? 0 : 1);

@@ -94,12 +94,13 @@ export class Stage {
   }
 }
 
-/** Every request to the model holds the words of one person, and the operator's prompt. */
+/** No request to the model holds the words of two people, and each has the operator's. */
 function checkContexts(requests: readonly RequestRecord[], ledger: Ledger): void {
   for (const { messages } of requests) {
     const text = JSON.stringify(messages);
     const people = new Set(text.match(/<(?:person\d+|neighbour)>/g));
-    if (people.size !== 1) ledger.bad("torn", `a model was told of ${[...people].join(", ") || "nobody"}`);
+    if (people.size > 1) ledger.bad("torn", `a model was told of ${[...people].join(", ")} at once`);
+    if (people.size === 1) ledger.saw("contexts");
     if (!text.includes(secret)) ledger.bad("lost", "a model was not told what the operator says");
   }
 }
