@@ -173,6 +173,7 @@ async function main(): Promise<void> {
     tracer: traces?.tracer,
     node,
     guests: settings.auth.some((way) => way.kind === "guest"),
+    heartbeatMs: settings.heartbeatMs,
     sessionIdleMs: settings.sessionIdleMs,
     sessionMaxMs: settings.sessionMaxMs,
     systemPrompt: settings.systemPrompt,

@@ -127,6 +127,7 @@ function parseAll(env: Readonly<Record<string, string | undefined>>, problems: s
     metricsToken: hide("METRICS_TOKEN", parseToken),
     limits: take("LIMITS", { kind: "default" } as const, parseLimits),
     logLevel: take("LOG_LEVEL", "info", oneOf(logLevels)),
+    heartbeatMs: take("HEARTBEAT_MS", 25_000, whole(1000, 600_000, "milliseconds")),
     drainMs: take("DRAIN_MS", 20_000, whole(0, 3_600_000, "milliseconds")),
     /** undefined: whoever starts the server makes one. */
     nodeName: take("NODE_NAME", undefined, parseNodeName),

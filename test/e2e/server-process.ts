@@ -20,10 +20,13 @@ export class ServerProcess {
   readonly deaths: string[] = [];
   readonly #env: Record<string, string>;
   #child: ChildProcess | undefined;
+  readonly #before: readonly string[];
   readonly #ending = new WeakSet<ChildProcess>();
 
-  constructor(env: Record<string, string>) {
+  /** `before`: a program and its arguments that start the server, e.g. a shell that limits it. */
+  constructor(env: Record<string, string>, before: readonly string[] = []) {
     this.#env = env;
+    this.#before = before;
   }
 
   get pid(): number | undefined {
@@ -44,7 +47,11 @@ export class ServerProcess {
       ...this.#env,
       ...more,
     };
-    const child = spawn(process.execPath, [join(root, "src/main.ts")], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const [command, ...rest] = [...this.#before, process.execPath];
+    const child = spawn(command ?? process.execPath, [...rest, join(root, "src/main.ts")], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#child = child;
     running.add(child);
     const began = performance.now();

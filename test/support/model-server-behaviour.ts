@@ -51,6 +51,12 @@ export type Behaviour = {
   readonly hold?: number;
   /** Destroys the socket in the middle of an SSE line after so many deltas. */
   readonly cut?: number;
+  /** Ends the stream properly after so many deltas, without a finish_reason or `[DONE]`. */
+  readonly truncate?: number;
+  /** Destroys the socket before a byte of the answer. */
+  readonly reset?: boolean;
+  /** Answers that the same is to be had at another address: its own. */
+  readonly redirect?: boolean;
   /** So many rubbish lines before every delta. */
   readonly rubbish?: number;
   /** An `error` object in the stream, with `code`, after so many deltas. */
@@ -61,7 +67,19 @@ export type Behaviour = {
   readonly line?: boolean;
 };
 
-const faults = ["fail", "stall", "hold", "cut", "rubbish", "error", "hostile", "line"] as const;
+const faults = [
+  "fail",
+  "stall",
+  "hold",
+  "cut",
+  "truncate",
+  "reset",
+  "redirect",
+  "rubbish",
+  "error",
+  "hostile",
+  "line",
+] as const;
 
 /** The behaviour without its faults. */
 export function healthy(behaviour: Behaviour): Behaviour {
@@ -70,10 +88,22 @@ export function healthy(behaviour: Behaviour): Behaviour {
 }
 
 const numbers = new Set([
-  "seed", "chars", "piece", "rate", "reasoning", "slice", "header", "times", "fail", "stall", "hold", "comments", "cut", "rubbish", "error",
+  "seed", "chars", "piece", "rate", "reasoning", "slice", "header", "times", "fail", "stall", "hold", "comments", "cut", "truncate", "rubbish", "error",
 ]); // prettier-ignore
 const texts = new Set(["text", "field", "type", "finish", "code", "message", "retry"]);
-const flags = new Set(["prose", "pairs", "plain", "nodone", "nofinish", "endless", "empty", "hostile", "line"]);
+const flags = new Set([
+  "prose",
+  "pairs",
+  "plain",
+  "nodone",
+  "nofinish",
+  "endless",
+  "empty",
+  "reset",
+  "redirect",
+  "hostile",
+  "line",
+]);
 
 /** Reads `{{...}}` in a prompt. undefined: there is none. Throws on a name it does not know: a test with a typo must not pass. */
 export function parseDirective(prompt: string): Behaviour | undefined {

@@ -94,7 +94,10 @@ export async function sendReply(
   const send = async (delta: Delta, text: string): Promise<boolean> => {
     if (behaviour.stall === progress.deltas) await silence();
     const held = performance.now();
-    while (progress.chars >= (progress.hold ?? Infinity) && !gone()) await wait(10, response);
+    while (progress.chars >= (progress.hold ?? Infinity) && !gone()) {
+      // Thousands may be held at once, and for long.
+      await wait(performance.now() - held < 1000 ? 10 : 100, response);
+    }
     started += performance.now() - held;
     if (behaviour.cut === progress.deltas) {
       const whole = frame({ content: "never seen" });
@@ -102,7 +105,8 @@ export async function sendReply(
       await wait(20, response); // so that the half line is on its way before the reset
       response.destroy();
     }
-    if (behaviour.error === progress.deltas) {
+    if (behaviour.truncate === progress.deltas) response.end();
+    if (behaviour.error === progress.deltas && !gone()) {
       const error = {
         message: behaviour.message ?? "It broke.",
         type: "server_error",
@@ -139,7 +143,11 @@ export async function sendReply(
     if (!(await send({ content: piece }, piece))) return;
   }
   // A fault that is due behind the last delta.
-  if ([behaviour.stall, behaviour.cut, behaviour.error].includes(progress.deltas) && !(await send({}, ""))) return;
+  if (
+    [behaviour.stall, behaviour.cut, behaviour.truncate, behaviour.error].includes(progress.deltas) &&
+    !(await send({}, ""))
+  )
+    return;
   if (gone()) return;
   if (behaviour.nofinish !== true) await write(frame({}, behaviour.finish ?? "stop"));
   const usage = {

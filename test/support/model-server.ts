@@ -156,6 +156,11 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
         },
       });
     }
+    if (behaviour.reset === true) return void request.socket.destroy();
+    if (behaviour.redirect === true) {
+      response.writeHead(307, { location: `http://${request.headers.host ?? ""}/v1/chat/completions` }).end();
+      return;
+    }
     if (behaviour.fail !== undefined) {
       const error = { message: behaviour.message ?? "It failed.", type: "test_error", code: behaviour.code ?? null };
       return json(response, behaviour.fail, { error }, retryHeaders(behaviour.retry));

@@ -1,29 +1,71 @@
-// `npm run torture -- --cycles 200 --seed 1 --clients 20`: the rig from the command line. Ends with an exit code.
+// `npm run torture -- --scene storm --size 10000 --seed 7`: the rig from the command line. Ends with a table and an exit code.
 import { parseArgs } from "node:util";
-import { badCounts, torture } from "./rig.ts";
+import { badCounts, type Ledger } from "./ledger.ts";
+import { runScene } from "./scene.ts";
+import { scenes } from "./scenes.ts";
+
+const help = `npm run torture -- [options]
+
+  --scene NAME     ${[...scenes.keys()].join(", ")}, or all (cycles)
+  --size N         how much of it: ${[...scenes.values()].map(({ name, unit, large }) => `${name} ${large} ${unit}`).join(", ")}
+  --large          the large sizes (those above); without it and without --size, those of npm test
+  --seconds S      where a scene waits by the clock
+  --seed S         the draws
+  --cycles N       of the scene cycles: the same as --size (20)
+  --clients N      of the scene cycles (20)
+`;
 
 const { values } = parseArgs({
   options: {
-    cycles: { type: "string", default: "20" },
-    seed: { type: "string", default: String(Date.now() % 100_000) },
+    scene: { type: "string", default: "cycles" },
+    size: { type: "string" },
+    seconds: { type: "string" },
+    large: { type: "boolean", default: false },
+    cycles: { type: "string" },
     clients: { type: "string", default: "20" },
+    seed: { type: "string", default: String(Date.now() % 100_000) },
+    help: { type: "boolean", default: false },
   },
 });
-const began = performance.now();
-console.log(`torture: seed ${values.seed}, ${values.cycles} cycles, ${values.clients} clients`);
-const report = await torture({
-  cycles: Number(values.cycles),
-  seed: Number(values.seed),
-  clients: Number(values.clients),
-  say: (line) => console.log(line),
-});
-const { problems, ...counts } = report;
-console.log(JSON.stringify({ ...counts, seconds: Math.round((performance.now() - began) / 1000) }, null, 2));
-for (const problem of problems.slice(0, 20)) console.log(`- ${problem}`);
-const bad = badCounts.reduce((sum, name) => sum + report[name], 0);
-console.log(
-  bad === 0
-    ? "all promises held"
-    : `${bad} broken; again: npm run torture -- --cycles ${values.cycles} --seed ${values.seed} --clients ${values.clients}`,
-);
+
+function number(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isInteger(value) && value >= 0) return value;
+  console.error(`--${name}: "${text}" is no whole number.`);
+  return process.exit(2);
+}
+
+const wanted =
+  values.scene === "all" ? [...scenes.values()] : [scenes.get(values.scene)].filter((one) => one !== undefined);
+if (values.help || wanted.length === 0) {
+  console.log(help);
+  process.exit(values.help ? 0 : 2);
+}
+const { large } = values;
+const seed = number("seed", values.seed) ?? 1;
+const clients = number("clients", values.clients);
+const rows: (readonly [string, Ledger, number])[] = [];
+for (const scene of wanted) {
+  const own = scene.name === "cycles" ? (number("cycles", values.cycles) ?? (large ? undefined : 20)) : undefined;
+  const size = number("size", values.size) ?? own;
+  const began = performance.now();
+  const which = `${scene.name} of ${size ?? (large ? scene.large : scene.small)} ${scene.unit}, seed ${seed}`;
+  console.log(`torture: ${which}`);
+  const say = (line: string): void => console.log(`  ${line}`);
+  const ledger = await runScene(scene, { seed, size, seconds: number("seconds", values.seconds), clients, large, say });
+  console.log(JSON.stringify(ledger.facts));
+  for (const problem of ledger.problems.slice(0, 20)) console.log(`- ${problem}`);
+  rows.push([scene.name, ledger, Math.round((performance.now() - began) / 1000)]);
+}
+const names = ["cycles", "operations", ...badCounts, "seconds"];
+console.log(`\n${"scene".padEnd(12)}${names.map((name) => name.padStart(12)).join("")}`);
+for (const [name, { cycles, operations, counts }, seconds] of rows) {
+  const cells = [cycles, operations, ...badCounts.map((bad) => counts[bad]), seconds];
+  console.log(`${name.padEnd(12)}${cells.map((value) => String(value).padStart(12)).join("")}`);
+}
+const bad = rows.reduce((sum, [, ledger]) => sum + ledger.sum, 0);
+const again = process.argv.slice(2).join(" ");
+const seeded = again.includes("--seed") ? "" : ` --seed ${seed}`;
+console.log(bad === 0 ? "all promises held" : `${bad} broken; again: npm run torture -- ${again}${seeded}`);
 process.exit(bad === 0 ? 0 : 1);

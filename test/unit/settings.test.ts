@@ -58,6 +58,7 @@ const defaults: Omit<Settings, "systemPrompt"> = {
   metricsToken: undefined,
   limits: { kind: "default" },
   logLevel: "info",
+  heartbeatMs: 25_000,
   drainMs: 20_000,
   nodeName: undefined,
 };
@@ -320,6 +321,14 @@ const table: Record<string, Row> = {
     field: "logLevel",
     good: ["trace", "debug", "info", "warn", "error", "fatal", "silent"].map((level) => [level, level] as const),
     bad: ["verbose", "INFO", "30"],
+  },
+  HEARTBEAT_MS: {
+    field: "heartbeatMs",
+    good: [
+      ["1000", 1000],
+      ["600000", 600_000],
+    ],
+    bad: ["999", "600001", ...milliseconds],
   },
   DRAIN_MS: { field: "drainMs", good: [["0", 0]], bad: ["3600001", ...milliseconds] },
   NODE_NAME: { field: "nodeName", good: [["node-1.eu", "node-1.eu"]], bad: ["a b", "x".repeat(65), "né"] },

@@ -1,38 +1,12 @@
-// The rig: real server processes killed in the middle of work, networks cut, readers stalled; then every promise is checked.
+// The scene of cycles: real server processes killed in the middle of work, networks cut, readers stalled; then every promise is checked.
 import { rmSync } from "node:fs";
 import { ServerProcess } from "../e2e/server-process.ts";
 import { expectedText, startModelServer } from "../support/model-server.ts";
 import { ChaosProxy } from "../support/proxy.ts";
 import type { WireView } from "../support/wire-view.ts";
+import { badCounts } from "./ledger.ts";
 import { Person, type Command, type Counts, type Done } from "./person.ts";
-
-/** Counts that have to be 0. `crashes`: the server ended by itself, or met a bug of its own. */
-export const badCounts = ["lost", "doubled", "torn", "stuck", "mismatched", "wrongCloses", "crashes"] as const;
-
-export type RigOptions = { cycles: number; seed: number; clients: number; say?: (line: string) => void };
-export type Report = Counts & {
-  cycles: number;
-  kills: number;
-  /** Ends by SIGTERM. */
-  drains: number;
-  cuts: number;
-  conversations: number;
-  messages: number;
-  problems: string[];
-};
-
-/** A small seeded generator. Source: mulberry32, Tommy Ettinger, public domain. */
-function seeded(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), a | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+import { seeded, sleep, type Run, type Scene } from "./scene.ts";
 
 /** How the network is for a while; a seed's cycles go through all of them. */
 const weathers = [{}, {}, { delay: 15 }, { slice: 48 }, { delay: 5, slice: 200 }] as const;
@@ -40,10 +14,11 @@ const weathers = [{}, {}, { delay: 15 }, { slice: 48 }, { delay: 5, slice: 200 }
 /** What the server does with the reply of a process that died; both kinds of models see each. */
 const onCrash = ["continue", "restart", "interrupt"] as const;
 
-export async function torture(options: RigOptions): Promise<Report> {
-  const random = seeded(options.seed);
-  const say = options.say ?? (() => undefined);
-  const prefill = options.seed % 2 === 0;
+export const cycles: Scene = { name: "cycles", unit: "cycles", small: 3, large: 200, play: live };
+
+async function live(run: Run): Promise<void> {
+  const { size, seed, random, ledger, say } = run;
+  const prefill = seed % 2 === 0;
   const model = await startModelServer({ prefill });
   const victim = new ServerProcess({
     LOG_LEVEL: "warn",
@@ -51,7 +26,7 @@ export async function torture(options: RigOptions): Promise<Report> {
     MODEL: "openai-compatible:torture",
     OPENAI_BASE_URL: model.url,
     MODEL_PREFILL: prefill ? "on" : "off",
-    ON_CRASH: onCrash[Math.floor(options.seed / 2) % 3] ?? "continue",
+    ON_CRASH: onCrash[Math.floor(seed / 2) % 3] ?? "continue",
     DRAIN_MS: "700",
   });
   await victim.start();
@@ -59,11 +34,7 @@ export async function torture(options: RigOptions): Promise<Report> {
   const names = ["operations", "acked", "refused", "repeated", "connections", ...badCounts] as const;
   const counts = Object.fromEntries(names.map((name) => [name, 0])) as Counts;
   const url = (): string => `ws://127.0.0.1:${proxy.port}/api/v1/async/chatbot`;
-  const people = Array.from(
-    { length: options.clients },
-    (_, i) => new Person(url, seeded(options.seed * 1000 + i), counts),
-  );
-  const problems: string[] = [];
+  const people = Array.from({ length: run.clients }, (_, i) => new Person(url, seeded(seed * 1000 + i), counts));
   const working = people.map((person) => person.work());
   let [kills, drains, cuts] = [0, 0, 0];
   const kill = async (): Promise<void> => {
@@ -71,7 +42,7 @@ export async function torture(options: RigOptions): Promise<Report> {
     kills++;
   };
   try {
-    for (let cycle = 1; cycle <= options.cycles; cycle++) {
+    for (let cycle = 1; cycle <= size; cycle++) {
       Object.assign(proxy, { delay: 0, slice: 0 }, weathers[Math.floor(random() * weathers.length)]);
       const end = performance.now() + 300 + random() * 1500;
       while (performance.now() < end) {
@@ -88,10 +59,7 @@ export async function torture(options: RigOptions): Promise<Report> {
         drains++;
         const code = await victim.end("SIGTERM");
         // It may have died before; that is counted by its deaths.
-        if (code !== 0 && code !== null) {
-          counts.crashes++;
-          problems.push(`ended with ${code} after SIGTERM`);
-        }
+        if (code !== 0 && code !== null) ledger.bad("crashes", `ended with ${code} after SIGTERM`);
       } else await kill();
       // Sometimes it dies again while it starts, or right after.
       while (random() < 0.2) {
@@ -110,12 +78,15 @@ export async function torture(options: RigOptions): Promise<Report> {
     for (const person of people) person.stop();
     await withTime(Promise.all(working), 60_000, () => counts.stuck++);
     const seen = await Promise.all(people.map((person) => check(person, counts, prefill)));
-    const bugs = [...victim.deaths, ...victim.bugs()];
-    counts.crashes += bugs.length;
-    problems.push(...people.flatMap((person) => person.problems), ...bugs);
-    const sum = (key: "conversations" | "messages"): number => seen.reduce((total, one) => total + one[key], 0);
-    const [conversations, messages] = [sum("conversations"), sum("messages")];
-    return { ...counts, conversations, messages, cycles: options.cycles, kills, drains, cuts, problems };
+    for (const bug of [...victim.deaths, ...victim.bugs()]) ledger.bad("crashes", bug);
+    for (const name of badCounts) ledger.counts[name] += counts[name];
+    ledger.problems.push(...people.flatMap((person) => person.problems));
+    const { operations, acked, refused, repeated, connections } = counts;
+    const conversations = seen.reduce((total, one) => total + one.conversations, 0);
+    const messages = seen.reduce((total, one) => total + one.messages, 0);
+    Object.assign(ledger, { cycles: size, operations });
+    const facts = { acked, refused, repeated, connections, conversations, messages, kills, drains, cuts };
+    for (const [name, count] of Object.entries(facts)) ledger.saw(name, count);
   } finally {
     for (const person of people) person.close();
     proxy.close();
