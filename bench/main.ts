@@ -2,12 +2,14 @@
 //   npm run bench -- --quick            P1, P2, P4 and P5 in about a minute
 //   npm run bench -- --only cost        what encryption and limits add
 //   npm run bench -- --only P1,P6 --runs 7 --peers
+//   npm run bench -- --only P8,P9 --entries 1000000 --bytes 1000000000
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openRelay, openThroughline } from "./clients.ts";
 import { fanOut, idleMemory, latency, perPiece, resume, type Run, type Side } from "./measures.ts";
+import { appendCost, makeHistory, opening, starts } from "./lengths.ts";
 import { openStream, preparePeers } from "./peers.ts";
 import { start, type Program } from "./program.ts";
 import { median, writePage, type Result } from "./report.ts";
@@ -19,11 +21,13 @@ const { values } = parseArgs({
     runs: { type: "string" },
     peers: { type: "boolean", default: false },
     profile: { type: "string" },
+    bytes: { type: "string", default: "1000000000" },
+    entries: { type: "string", default: "1000000" },
   },
 });
 const { quick, peers } = values;
 const runs = Number(values.runs ?? (quick ? 2 : 5));
-const wanted = (values.only ?? (quick ? "P1,P2,P4,P5" : "P1,cost,P2,P3,P4,P5,P6,P7")).split(",");
+const wanted = (values.only ?? (quick ? "P1,P2,P4,P5" : "P1,cost,P2,P3,P4,P5,P6,P7,P8,P9")).split(",");
 const root = join(import.meta.dirname, "..");
 const dataDir = mkdtempSync(join(tmpdir(), "throughline-bench-"));
 
@@ -233,8 +237,80 @@ async function onStamps(): Promise<void> {
   await Promise.all([end(), model.end()]);
 }
 
+/** P8: openings of conversations of 2,000 messages, and appends to a log of a thousand entries and of `--entries`. */
+async function onLengths(): Promise<void> {
+  const model = await start([join(root, "test/support/model-server.ts")]);
+  const ids = (count: number): string[] => Array.from({ length: count }, () => crypto.randomUUID());
+  const opened = ids(10);
+  const short = await makeHistory(join(dataDir, "short"), {
+    conversations: opened.map((id) => ({ id, exchanges: 1000 })),
+    bytes: 0,
+    text: 600,
+  });
+  await measure(
+    "P8 opening",
+    "opening a conversation of 2,000 messages, each first in a fresh process: from the command to the frame `live`; and all its entries from the first on",
+    { unit: "ms, KB", goal: "open <= 30", warm: false },
+    async () => {
+      const server = await serverOn(model.url, "short");
+      const run = await opening(server, short.token, opened);
+      await server.end();
+      return run;
+    },
+  );
+  const [smallShort = "", largeShort = "", largeLong = ""] = ids(3);
+  // An exchange is four entries.
+  const exchanges = Math.ceil(Number(values.entries) / 4);
+  const small = { conversations: [{ id: smallShort, exchanges: 250 }], bytes: 0, text: 200 };
+  const large = {
+    conversations: [
+      { id: largeShort, exchanges: 250 },
+      { id: largeLong, exchanges },
+    ],
+    bytes: 0,
+    text: 200,
+  };
+  const made = await makeHistory(join(dataDir, "large"), large);
+  await makeHistory(join(dataDir, "small"), small);
+  console.log(
+    `P8: ${made.exchanges} exchanges, ${(made.bytes / 1e6).toFixed(0)} MB, ${made.seconds.toFixed(0)} s to make`,
+  );
+  await measure(
+    "P8 append",
+    `an append to a conversation of 1,000 entries in a store of as many, and of ${(exchanges * 4).toLocaleString("en")} in a store of as many: a piece of a reply, an entry of its own`,
+    { unit: "us", goal: "ratio <= 1.2" },
+    () =>
+      appendCost(
+        { dir: join(dataDir, "small"), short: smallShort },
+        { dir: join(dataDir, "large"), short: largeShort, long: largeLong },
+      ),
+  );
+  await model.end();
+}
+
+/** P9: the start of a process with `--bytes` of history. */
+async function onStarts(): Promise<void> {
+  const model = await start([join(root, "test/support/model-server.ts")]);
+  const history = await makeHistory(join(dataDir, "history"), {
+    conversations: [],
+    bytes: Number(values.bytes),
+    text: 1800,
+  });
+  const size = `${(history.bytes / 1e9).toFixed(2)} GB`;
+  console.log(`P9: ${history.exchanges} exchanges, ${size}, ${history.seconds.toFixed(0)} s to make`);
+  await measure(
+    "P9",
+    `from process to first accepted socket with ${size} of history (${history.exchanges * 2} messages): after an ordered end, after a kill in the middle of 20 replies`,
+    { unit: "ms, KB", goal: "start <= 1500, after a kill <= 1500", warm: false },
+    () => starts(() => serverOn(model.url, "history"), history),
+  );
+  await model.end();
+}
+
 try {
-  if (wanted.some((id) => id !== "P4")) await onText();
+  if (wanted.some((id) => !["P4", "P8", "P9"].includes(id))) await onText();
+  if (wanted.includes("P8")) await onLengths();
+  if (wanted.includes("P9")) await onStarts();
   if (wanted.includes("P4")) await onStamps();
   const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load average at the end ${loadavg()[0]?.toFixed(1)}`;
   const at = new Date().toISOString().slice(0, 10);

@@ -1,10 +1,10 @@
 // Owns the processes of a benchmark: started, asked for their URL, measured from outside. It knows nothing of what they do.
 import { spawn, type ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 export type Program = {
   readonly url: string;
-  /** CPU seconds so far, user and system, in ticks of 10 ms. Source: proc(5). */
+  /** CPU seconds so far, user and system, of all threads that live; to the microsecond where they sleep. */
   readonly cpu: () => number;
   /** Resident memory in bytes. */
   readonly memory: () => number;
@@ -34,8 +34,9 @@ export function start(args: readonly string[], env: Record<string, string> = {})
   const program = (url: string): Program => ({
     url,
     cpu() {
-      const fields = read("stat").split(") ")[1]?.split(" ") ?? [];
-      return (Number(fields[11]) + Number(fields[12])) / 100;
+      // The scheduler's own sum, not the ticks of 10 ms of proc(5)'s `stat`.
+      const threads = readdirSync(`/proc/${child.pid}/task`);
+      return threads.reduce((sum, id) => sum + Number(read(`task/${id}/schedstat`).split(" ")[0]), 0) / 1e9;
     },
     memory: () => Number(/VmRSS:\s+(\d+)/.exec(read("status"))?.[1]) * 1024,
     end(signal = "SIGTERM") {
