@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { openRelay, openThroughline } from "./clients.ts";
 import { fanOut, idleMemory, latency, perPiece, resume, type Run, type Side } from "./measures.ts";
 import { appendCost, makeHistory, opening, starts } from "./lengths.ts";
-import { openStream, preparePeers } from "./peers.ts";
+import { openStream, preparePeers, socketIoOn } from "./peers.ts";
 import { start, type Program } from "./program.ts";
 import { median, writePage, type Result } from "./report.ts";
 
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     peers: { type: "boolean", default: false },
     profile: { type: "string" },
     bytes: { type: "string", default: "1000000000" },
+    connections: { type: "string", default: "20000" },
     entries: { type: "string", default: "1000000" },
   },
 });
@@ -29,6 +30,8 @@ const { quick, peers } = values;
 const runs = Number(values.runs ?? (quick ? 2 : 5));
 const wanted = (values.only ?? (quick ? "P1,P2,P4,P5" : "P1,cost,P2,P3,P4,P5,P6,P7,P8,P9")).split(",");
 const root = join(import.meta.dirname, "..");
+const relayFile = join(root, "bench/relay.ts");
+const peerFolder = join(root, "bench/peers");
 const dataDir = mkdtempSync(join(tmpdir(), "throughline-bench-"));
 
 /** What differs from the server that the others are measured with. */
@@ -58,10 +61,9 @@ async function sidesOn(
   base: string,
   name: string,
 ): Promise<{ relay: Side; lean: Side; ours: Side; end: () => Promise<void> }> {
-  const file = join(root, "bench/relay.ts");
   const [relay, lean, ours] = await Promise.all([
-    start([file, base]),
-    start([file, base, "--lean"]),
+    start([relayFile, base]),
+    start([relayFile, base, "--lean"]),
     serverOn(base, name),
   ]);
   return {
@@ -135,32 +137,72 @@ async function onText(): Promise<void> {
       },
     );
   }
-  if (wanted.includes("P6")) {
-    await measure(
-      "P6",
-      "memory per idle connection, 5,000 in fresh processes (resident, collected by nobody)",
-      { unit: "bytes", goal: "ratio <= 1.5", warm: false },
-      async () => {
-        const fresh = await sidesOn(base, crypto.randomUUID());
-        const [bare, mine] = [await idleMemory(fresh.relay, 5000), await idleMemory(fresh.ours, 5000)];
-        await fresh.end();
-        return { ws: bare, throughline: mine, ratio: ratio(mine, bare) };
-      },
-    );
-  }
-  if (wanted.includes("P7")) {
-    await measure(
-      "P7",
-      "1,000 viewers of one reply cut at once: CPU per resume beside a bare handshake without auth, and ms until all are live",
-      { unit: "us, ms", goal: "ratio <= 1.5, whole <= 5000" },
-      async () => {
-        const bare = await resume(relay, 1000);
-        const mine = await resume(ours, 1000);
-        return { handshake: bare.cpu, throughline: mine.cpu, ratio: ratio(mine.cpu, bare.cpu), whole: mine.whole };
-      },
-    );
-  }
+  if (wanted.includes("P6")) await idle(base);
+  if (wanted.includes("P7")) await resumes(base, ours);
   await Promise.all([end(), model.end()]);
+}
+
+/** P6: `--connections` idle ones, each side in a fresh process. */
+async function idle(base: string): Promise<void> {
+  const count = Number(values.connections);
+  const heap = ["--import", join(root, "bench/heap.ts")];
+  const sides: (() => Promise<Side>)[] = [
+    async () => ({ name: "ws", program: await start([...heap, relayFile, base, "--auth"]), open: openRelay }),
+    () => socketIoOn(peerFolder, base, heap),
+    async () => ({
+      name: "throughline",
+      program: await serverOn(base, crypto.randomUUID(), { node: heap }),
+      open: openThroughline,
+    }),
+  ];
+  await measure(
+    "P6",
+    `memory per idle signed-in connection, ${count.toLocaleString("en")} in a fresh process: resident (collected by nobody), and V8's heap in use after a collection`,
+    { unit: "bytes", goal: "ratio <= 1.5, to socket.io <= 0.65", warm: false },
+    async () => {
+      const run: Record<string, number> = {};
+      for (const startSide of sides) {
+        const side = await startSide();
+        const { resident, heap } = await idleMemory(side, count);
+        run[side.name] = resident;
+        run[`${side.name}, heap`] = heap;
+        await side.program.end("SIGKILL");
+      }
+      const of = (name: string): number => run[name] ?? Number.NaN;
+      return {
+        ...run,
+        ratio: ratio(of("throughline"), of("ws")),
+        "to socket.io": ratio(of("throughline"), of("socket.io")),
+        "heap ratio": ratio(of("throughline, heap"), of("ws, heap")),
+      };
+    },
+  );
+}
+
+/** P7: beside a handshake that looks a session up by its token's hash, and Socket.IO's recovery. */
+async function resumes(base: string, ours: Side): Promise<void> {
+  const bare = { name: "handshake", program: await start([relayFile, base, "--auth"]), open: openRelay };
+  const peer = await socketIoOn(peerFolder, base);
+  await measure(
+    "P7",
+    "1,000 viewers of one reply cut at once: CPU per resume, beside a bare handshake that looks up a session by its hash and Socket.IO's recovery, and ms until all are live",
+    { unit: "us, ms", goal: "ratio <= 1.5, to socket.io <= 0.1, whole <= 5000" },
+    async () => {
+      const handshake = await resume(bare, 1000);
+      const recovery = await resume(peer, 1000);
+      const mine = await resume(ours, 1000);
+      return {
+        handshake: handshake.cpu,
+        "socket.io": recovery.cpu,
+        throughline: mine.cpu,
+        ratio: ratio(mine.cpu, handshake.cpu),
+        "to socket.io": ratio(mine.cpu, recovery.cpu),
+        "socket.io, whole": recovery.whole,
+        whole: mine.whole,
+      };
+    },
+  );
+  await Promise.all([bare.program.end(), peer.program.end()]);
 }
 
 /** What encryption and limits add to a piece: the same server with both, and with neither. */
@@ -198,7 +240,7 @@ async function cost(base: string): Promise<void> {
 }
 
 async function besidePeers(base: string, ours: Side, seconds: number): Promise<void> {
-  const found = await preparePeers(join(root, "bench/peers"), base);
+  const found = await preparePeers(peerFolder, base);
   const load = { streams: 40, rate: 50, pieces: 50 * seconds };
   await measure(
     "P2",

@@ -8,6 +8,8 @@ export type Program = {
   readonly cpu: () => number;
   /** Resident memory in bytes. */
   readonly memory: () => number;
+  /** Bytes of V8's heap in use after a collection, of a process with heap.ts. */
+  readonly heap: () => Promise<number>;
   /** Ends it by `signal` and waits until it is gone. */
   readonly end: (signal?: NodeJS.Signals) => Promise<void>;
 };
@@ -17,9 +19,13 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
+/** Open files of a process, where the system lets us have so many. */
+const files = 65_536;
+
 /** Starts a program and waits for the first URL it prints. */
 export function start(args: readonly string[], env: Record<string, string> = {}): Promise<Program> {
-  const child = spawn(process.execPath, args, {
+  const command = `ulimit -n ${files} 2>/dev/null; exec "$0" "$@"`;
+  const child = spawn("sh", ["-c", command, process.execPath, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -39,6 +45,11 @@ export function start(args: readonly string[], env: Record<string, string> = {})
       return threads.reduce((sum, id) => sum + Number(read(`task/${id}/schedstat`).split(" ")[0]), 0) / 1e9;
     },
     memory: () => Number(/VmRSS:\s+(\d+)/.exec(read("status"))?.[1]) * 1024,
+    heap: () =>
+      new Promise((resolve) => {
+        child.stdout.once("data", (data: Buffer) => resolve(Number(/heap used (\d+)/.exec(data.toString())?.[1])));
+        child.kill("SIGUSR2");
+      }),
     end(signal = "SIGTERM") {
       child.kill(signal);
       return gone;
