@@ -74,6 +74,7 @@ async function sidesOn(
   };
 }
 
+const loadBefore = loadavg()[0] ?? Number.NaN;
 const results: Result[] = [];
 
 /** Alternating runs, the first of them to warm up; prints each and keeps the medians. */
@@ -103,17 +104,25 @@ async function onText(): Promise<void> {
   const { relay, lean, ours, end } = await sidesOn(base, "text");
   const perSide = async (sides: readonly Side[], load: Parameters<typeof perPiece>[1]): Promise<Run> => {
     const run: Record<string, number> = {};
-    for (const side of sides) run[side.name] = await perPiece(side, load);
-    const bare = run["relay"] ?? Number.NaN;
-    return { ...run, ratio: ratio(run["throughline"] ?? Number.NaN, bare) };
+    const middles: Record<string, number> = {};
+    for (const side of sides) {
+      const { whole, middle } = await perPiece(side, load);
+      run[side.name] = whole;
+      if (middle !== undefined) middles[`${side.name}, middle`] = middle;
+    }
+    const of = (name: string): number => run[name] ?? middles[name] ?? Number.NaN;
+    const steady = ratio(of("throughline, middle"), of("relay, middle"));
+    const all = { ...run, ratio: ratio(of("throughline"), of("relay")), ...middles };
+    return Number.isNaN(steady) ? all : { ...all, "ratio, middle": steady };
   };
   const seconds = quick ? 3 : 6;
+  const beside = peers ? [await socketIoOn(peerFolder, base)] : [];
   const piece = (id: string, goal: string, streams: number, rate: number, pieces: number): Promise<void> =>
     measure(
       id,
       `CPU per piece, ${streams} streams x ${rate === 0 ? "as fast as the model can" : `${rate}/s`}, ${pieces} pieces each`,
       { unit: "us", goal },
-      () => perSide([relay, lean, ours], { streams, rate, pieces }),
+      () => perSide([relay, lean, ours, ...beside], { streams, rate, pieces }),
     );
   if (wanted.includes("P1")) await piece("P1", "ratio <= 0.8", 100, 50, 50 * seconds);
   if (wanted.includes("P2") && (peers || !quick)) await besidePeers(base, ours, seconds);
@@ -139,7 +148,7 @@ async function onText(): Promise<void> {
   }
   if (wanted.includes("P6")) await idle(base);
   if (wanted.includes("P7")) await resumes(base, ours);
-  await Promise.all([end(), model.end()]);
+  await Promise.all([end(), model.end(), ...beside.map(({ program }) => program.end())]);
 }
 
 /** P6: `--connections` idle ones, each side in a fresh process. */
@@ -232,7 +241,7 @@ async function cost(base: string): Promise<void> {
         ["without", without],
         ["throughline", all],
       ] as const)
-        run[name] = await perPiece({ name, program, open: openThroughline }, load);
+        run[name] = (await perPiece({ name, program, open: openThroughline }, load)).whole;
       return { ...run, ratio: ratio(run["throughline"] ?? Number.NaN, run["without"] ?? Number.NaN) };
     },
   );
@@ -241,22 +250,24 @@ async function cost(base: string): Promise<void> {
 
 async function besidePeers(base: string, ours: Side, seconds: number): Promise<void> {
   const found = await preparePeers(peerFolder, base);
+  const peer = await socketIoOn(peerFolder, base);
   const load = { streams: 40, rate: 50, pieces: 50 * seconds };
   await measure(
     "P2",
     `CPU per piece, ${load.streams} streams x ${load.rate}/s, beside peers (ratio: to the resumable AI SDK, where there is a Redis; else to the plain one)`,
     { unit: "us", goal: "ratio <= 1/6 of the resumable one" },
     async () => {
-      const run: Record<string, number> = { throughline: await perPiece(ours, load) };
+      const run: Record<string, number> = { throughline: (await perPiece(ours, load)).whole };
+      run["socket.io"] = (await perPiece(peer, load)).whole;
       for (const { name, program, http } of found)
-        run[name] = await perPiece({ name, program, open: http ? openStream : openRelay }, load);
+        run[name] = (await perPiece({ name, program, open: http ? openStream : openRelay }, load)).whole;
       return {
         ...run,
         ratio: ratio(run["throughline"] ?? Number.NaN, run["ai, resumable"] ?? run["ai streamText"] ?? Number.NaN),
       };
     },
   );
-  await Promise.all(found.map(({ program }) => program.end()));
+  await Promise.all([peer, ...found].map(({ program }) => program.end()));
 }
 
 async function onStamps(): Promise<void> {
@@ -354,7 +365,7 @@ try {
   if (wanted.includes("P8")) await onLengths();
   if (wanted.includes("P9")) await onStarts();
   if (wanted.includes("P4")) await onStamps();
-  const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load average at the end ${loadavg()[0]?.toFixed(1)}`;
+  const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load average ${loadBefore.toFixed(1)} at the start (${loadBefore < 0.5 ? "alone on the machine" : "not alone on it"}), ${loadavg()[0]?.toFixed(1)} at the end`;
   const at = new Date().toISOString().slice(0, 10);
   mkdirSync(join(root, "bench/results"), { recursive: true });
   for (const result of results) {

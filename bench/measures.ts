@@ -11,6 +11,7 @@ import {
   openRelay,
   openSocketIo,
   sign,
+  wallClock,
 } from "./clients.ts";
 import type { Client, Open, Reply } from "./clients.ts";
 import { start, type Program } from "./program.ts";
@@ -35,20 +36,40 @@ async function askAll(clients: readonly Client[], rate: number, prompt: (i: numb
   );
 }
 
-/** P1 to P3: CPU microseconds of the server per piece. A wrong byte voids the run. */
-export async function perPiece(side: Side, load: { streams: number; rate: number; pieces: number }): Promise<number> {
+type Load = { readonly streams: number; readonly rate: number; readonly pieces: number };
+
+/** CPU and time when a fifth of a paced run is over, and when a fifth is left: no signing in, no beginning or end of a reply between them. */
+async function sampleMiddle(program: Program, { rate, pieces }: Load): Promise<{ cpu: number; at: number }[]> {
+  const whole = (pieces / rate) * 1000;
+  const samples = [];
+  for (const pause of [0.2, 0.6]) {
+    await sleep(whole * pause);
+    samples.push({ cpu: program.cpu(), at: wallClock() });
+  }
+  return samples;
+}
+
+/** P1 to P3: CPU microseconds of the server per piece, and of a paced run's middle alone. A wrong byte voids the run. */
+export async function perPiece(side: Side, load: Load): Promise<{ whole: number; middle: number | undefined }> {
   const { streams, rate, pieces } = load;
   const chars = pieces * 4;
   const clients = await together(streams, () => side.open(side.program.url));
   const before = side.program.cpu();
   const paced = rate > 0 ? ` rate=${rate}` : "";
+  const sampling = rate > 0 ? sampleMiddle(side.program, load) : undefined;
   const replies = await askAll(clients, rate, (i) => `{{seed=${i + 1} chars=${chars}${paced} piece=4}}`);
   const cpu = side.program.cpu() - before;
   replies.forEach((reply, i) => {
     if (reply.text !== expectedText(i + 1, chars)) throw new Error(`${side.name}, stream ${i}: a wrong byte`);
   });
   for (const client of clients) client.close();
-  return (cpu / (pieces * streams)) * 1e6;
+  const [from, to] = (await sampling) ?? [];
+  let middle: number | undefined;
+  if (from !== undefined && to !== undefined) {
+    const came = replies.flatMap((reply) => reply.came).filter(({ at }) => at > from.at && at <= to.at);
+    middle = ((to.cpu - from.cpu) / (came.reduce((sum, { text }) => sum + text.length, 0) / 4)) * 1e6;
+  }
+  return { whole: (cpu / (pieces * streams)) * 1e6, middle };
 }
 
 const percentile = (sorted: readonly number[], share: number): number =>
