@@ -189,3 +189,42 @@ export async function starts(startServer: () => Promise<Program>, { dir, token }
   await killed.program.end();
   return { start: calm.ms, "after a kill": killed.ms, "its WAL, KB": wal / 1000 };
 }
+
+/** Resumes of one run, each by a socket of its own. */
+const resumes = 100;
+
+/** P7: CPU microseconds of a resume a little behind the head, in turns in a short conversation and in a long one. */
+export async function resumeByLength(
+  program: Program,
+  { token }: Made,
+  { short, long }: { readonly short: string; readonly long: string },
+): Promise<Run> {
+  const heads = new Map<string, number>();
+  for (const id of [short, long]) heads.set(id, await headOf(program, token, id));
+  const times: Record<string, number[]> = { [short]: [], [long]: [] };
+  for (let n = 0; n < resumes; n++) {
+    for (const id of n % 2 === 0 ? [short, long] : [long, short]) {
+      const { cpu } = await openOne(program, token, id, (heads.get(id) ?? 0) - missed);
+      times[id]?.push(cpu * 1000);
+    }
+  }
+  const [mine, theirs] = [median(times[long] ?? []), median(times[short] ?? [])];
+  return { short: theirs, long: mine, ratio: mine / theirs };
+}
+
+/** Events that are missed when a resume begins. */
+const missed = 20;
+
+/** The seq of the newest event, which the frame `live` tells. */
+async function headOf(program: Program, token: string, conversation: string): Promise<number> {
+  const { ws } = await sign(program.url, token);
+  const head = await new Promise<number>((resolve) => {
+    ws.on("message", (data: Buffer) => {
+      const frame = JSON.parse(data.toString()) as { type: string; seq: number };
+      if (frame.type === "live") resolve(frame.seq);
+    });
+    ws.send(JSON.stringify({ type: "conversation.open", id: "open", conversation }));
+  });
+  ws.terminate();
+  return head;
+}

@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openRelay, openThroughline } from "./clients.ts";
 import { fanOut, idleMemory, latency, perPiece, resume, type Run, type Side } from "./measures.ts";
-import { appendCost, makeHistory, opening, starts } from "./lengths.ts";
+import { appendCost, makeHistory, opening, resumeByLength, starts } from "./lengths.ts";
 import { openStream, preparePeers, socketIoOn } from "./peers.ts";
-import { start, type Program } from "./program.ts";
+import { openFiles, start, type Program } from "./program.ts";
 import { median, writePage, type Result } from "./report.ts";
 
 const { values } = parseArgs({
@@ -142,7 +142,9 @@ async function onText(): Promise<void> {
       async () => {
         const bare = await fanOut(relay, load);
         const mine = await fanOut(ours, load);
-        return { "prepared frames": bare, throughline: mine, ratio: ratio(mine, bare) };
+        const run: Record<string, number> = { "prepared frames": bare, throughline: mine, ratio: ratio(mine, bare) };
+        for (const peer of beside) run[peer.name] = await fanOut(peer, load);
+        return run;
       },
     );
   }
@@ -153,7 +155,9 @@ async function onText(): Promise<void> {
 
 /** P6: `--connections` idle ones, each side in a fresh process. */
 async function idle(base: string): Promise<void> {
-  const count = Number(values.connections);
+  // What else a server has open, and the first connections, which are not counted, need some too.
+  const count = Math.min(Number(values.connections), openFiles() - 400);
+  if (count < Number(values.connections)) console.log(`P6: ${count} connections: a process may open no more files`);
   const heap = ["--import", join(root, "bench/heap.ts")];
   const sides: (() => Promise<Side>)[] = [
     async () => ({ name: "ws", program: await start([...heap, relayFile, base, "--auth"]), open: openRelay }),
@@ -341,6 +345,25 @@ async function onLengths(): Promise<void> {
   await model.end();
 }
 
+/** P7: a resume in a conversation of 1,000 entries and in one of 100,000. */
+async function onResumeLengths(): Promise<void> {
+  const [short, long] = [crypto.randomUUID(), crypto.randomUUID()];
+  const conversations = [
+    { id: short, exchanges: 250 },
+    { id: long, exchanges: 25_000 },
+  ];
+  const made = await makeHistory(join(dataDir, "lengths"), { conversations, bytes: 0, text: 200 });
+  const model = await start([join(root, "test/support/model-server.ts")]);
+  const server = await serverOn(model.url, "lengths");
+  await measure(
+    "P7 length",
+    "CPU of a resume 20 events behind the head, in a conversation of 1,000 entries and in one of 100,000",
+    { unit: "us", goal: "ratio <= 1.2" },
+    () => resumeByLength(server, made, { short, long }),
+  );
+  await Promise.all([server.end(), model.end()]);
+}
+
 /** P9: the start of a process with `--bytes` of history. */
 async function onStarts(): Promise<void> {
   const model = await start([join(root, "test/support/model-server.ts")]);
@@ -361,7 +384,8 @@ async function onStarts(): Promise<void> {
 }
 
 try {
-  if (wanted.some((id) => !["P4", "P8", "P9"].includes(id))) await onText();
+  if (wanted.some((id) => !["P4", "P7-length", "P8", "P9"].includes(id))) await onText();
+  if (wanted.includes("P7") || wanted.includes("P7-length")) await onResumeLengths();
   if (wanted.includes("P8")) await onLengths();
   if (wanted.includes("P9")) await onStarts();
   if (wanted.includes("P4")) await onStamps();

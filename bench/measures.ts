@@ -114,7 +114,16 @@ export async function fanOut(side: Side, { viewers, rate, pieces }: Fan): Promis
   const seen: Promise<Reply>[] = [];
   const closes: (() => void)[] = [];
   let begin: () => unknown;
-  if (side.open === openRelay) {
+  if (side.open === openSocketIo) {
+    for (let i = 0; i < viewers; i++) {
+      const viewer = await viewRoom(program);
+      seen.push(viewer.ended.then(() => viewer.reply));
+      closes.push(() => viewer.ws.close());
+    }
+    const asker = await joinSocketIo(program.url);
+    closes.push(() => asker.ws.close());
+    begin = () => asker.ws.send(`42${JSON.stringify(["ask", prompt])}`);
+  } else if (side.open === openRelay) {
     for (let i = 0; i < viewers; i++) {
       const ws = await connect(program.url);
       const reply: Reply = { text: "", came: [] };
@@ -250,20 +259,7 @@ export async function resume(side: Side, count: number): Promise<{ cpu: number; 
 /** P7, of Socket.IO: the same cut, and its connection state recovery with the packets that were missed. */
 async function recover(program: Program, count: number): Promise<{ cpu: number; whole: number }> {
   const chars = 1200;
-  const viewers = await together(count, async () => {
-    const reply: Reply = { text: "", came: [] };
-    let take: ReturnType<typeof inOrder> | undefined;
-    const ended = new Promise<void>((resolve, reject) => (take = inOrder(reply, resolve, reject)));
-    let joined: (() => void) | undefined;
-    const asked = new Promise<void>((resolve) => (joined = resolve));
-    const { ws, place } = await joinSocketIo(program.url, {
-      take: (packet) => take?.(packet),
-      joined: () => joined?.(),
-    });
-    ws.send('420["fan"]');
-    await asked;
-    return { ws, place, reply, ended, take: (packet: Parameters<ReturnType<typeof inOrder>>[0]) => take?.(packet) };
-  });
+  const viewers = await together(count, () => viewRoom(program));
   const asker = await joinSocketIo(program.url);
   asker.ws.send(`42${JSON.stringify(["ask", `{{seed=1 chars=${chars} rate=20 piece=4}}`])}`);
   await sleep(1000);
@@ -290,4 +286,18 @@ async function recover(program: Program, count: number): Promise<{ cpu: number; 
     throw new Error("a wrong byte after a recovery");
   for (const ws of [...back, asker.ws]) ws.terminate();
   return result;
+}
+
+/** A viewer of whatever is said in Socket.IO's room; `ended` with the reply. */
+async function viewRoom(program: Program) {
+  const reply: Reply = { text: "", came: [] };
+  let take: ReturnType<typeof inOrder> | undefined;
+  const ended = new Promise<void>((resolve, reject) => (take = inOrder(reply, resolve, reject)));
+  let joined: (() => void) | undefined;
+  const asked = new Promise<void>((resolve) => (joined = resolve));
+  const given = (packet: Parameters<ReturnType<typeof inOrder>>[0]): void => take?.(packet);
+  const { ws, place } = await joinSocketIo(program.url, { take: given, joined: () => joined?.() });
+  ws.send('420["fan"]');
+  await asked;
+  return { ws, place, reply, ended, take: given };
 }

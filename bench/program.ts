@@ -1,5 +1,5 @@
 // Owns the processes of a benchmark: started, asked for their URL, measured from outside. It knows nothing of what they do.
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
 export type Program = {
@@ -21,6 +21,14 @@ process.once("exit", () => {
 
 /** Open files of a process, where the system lets us have so many. */
 const files = 65_536;
+
+/** How many a process has. */
+export const openFiles = (): number =>
+  Number(
+    execFileSync("sh", ["-c", `ulimit -n ${files} 2>/dev/null || ulimit -n $(ulimit -H -n); ulimit -n`], {
+      encoding: "utf8",
+    }),
+  );
 
 /** Starts a program and waits for the first URL it prints. */
 export function start(args: readonly string[], env: Record<string, string> = {}): Promise<Program> {
