@@ -23,6 +23,11 @@ export type Committer = {
 
 type Waiting = { readonly work: Work; readonly resolve: (outcome: Outcome) => void };
 
+/**
+ * Replies that are read, committed and told in one turn of the event loop. A turn accepts one new connection: where two thousand
+ * replies took 100 ms of it, people who came back waited for a minute.
+ */
+const repliesAtOnce = 64;
 /** How long (ms) pieces wait after the store had no room. Commands try at once: they have somebody who waits. */
 const fullPause = 250;
 
@@ -39,6 +44,8 @@ export function createCommitter(options: {
   const { log, clock, journal, meter } = options;
   let commands: Waiting[] = [];
   const sources = new Set<PieceSource>();
+  /** Those whose turn in this tick is still to come. */
+  let rest: PieceSource[] = [];
   let phase: "idle" | "scheduled" | "committing" = "idle";
   let cancel: () => void = () => undefined;
   let lastAt = Number.NEGATIVE_INFINITY;
@@ -46,15 +53,19 @@ export function createCommitter(options: {
   let lastReplies = 0;
   let pausedUntil = Number.NEGATIVE_INFINITY;
   let scheduledSoon = false;
-  let ticked = false;
+  let isRead = false;
   let urgent = false;
 
   const schedule = (): void => {
-    if (phase === "committing") return;
+    if (phase === "committing" || (phase === "scheduled" && scheduledSoon)) return;
+    if (rest.length > 0) {
+      phase = "scheduled";
+      return read();
+    }
     const delay = nextDelay();
     if (delay === undefined) return;
     if (phase === "scheduled") {
-      if (delay > 0 || scheduledSoon) return;
+      if (delay > 0) return;
       cancel();
     }
     phase = "scheduled";
@@ -63,12 +74,24 @@ export function createCommitter(options: {
     else cancel = clock.after(delay, tick);
   };
 
-  /** What models have said since their last read is read now, all together, and committed right after. */
   const tick = (): void => {
+    begin();
+    read();
+  };
+  const begin = (): void => {
+    rest = [...sources];
+    lastAt = clock.monotonic();
+    lastCost = 0;
+    lastReplies = 0;
+    urgent = false;
+  };
+
+  /** What the next models have said since their last read is read now, together, and committed right after. */
+  const read = (): void => {
     scheduledSoon = true;
-    ticked = true;
+    isRead = true;
     clock.soon(flush);
-    for (const source of sources) source.due();
+    for (const source of rest.slice(0, repliesAtOnce)) source.due();
   };
 
   /** Milliseconds until something is due; undefined: nothing waits. */
@@ -83,20 +106,21 @@ export function createCommitter(options: {
   const flush = (): void => {
     if (phase !== "scheduled") return;
     phase = "committing";
-    const now = clock.monotonic();
     const collected: { source: PieceSource; work: Work }[] = [];
-    if (now >= pausedUntil) {
-      for (const source of sources) {
+    if (clock.monotonic() >= pausedUntil) {
+      const fits = sources.size <= repliesAtOnce;
+      if (!isRead) begin();
+      else if (fits) rest = [...sources];
+      if (fits) urgent = false;
+      for (const source of rest.splice(0, repliesAtOnce)) {
         const work = source.collect();
         if (work === undefined) sources.delete(source);
         else collected.push({ source, work });
-        if (work === undefined || !ticked) source.due();
+        if (work === undefined || !isRead) source.due();
       }
-      lastAt = now;
-      lastReplies = collected.length;
-      urgent = false;
+      lastReplies += collected.length;
     }
-    ticked = false;
+    isRead = false;
     const waiting = commands;
     commands = [];
     void commit(collected, waiting);
@@ -107,8 +131,9 @@ export function createCommitter(options: {
     const began = clock.monotonic();
     try {
       const outcomes = works.length === 0 ? [] : await log.commit(works);
-      lastCost = clock.monotonic() - began;
-      if (works.length > 0) meter.note({ kind: "commit", works: works.length, ms: lastCost });
+      const ms = clock.monotonic() - began;
+      lastCost += ms;
+      if (works.length > 0) meter.note({ kind: "commit", works: works.length, ms });
       outcomes.forEach((outcome, i) => {
         const work = works[i];
         if (work !== undefined && outcome.ok && !outcome.repeated) options.published(work, outcome);
@@ -120,6 +145,7 @@ export function createCommitter(options: {
       journal.error("commit_failed", { kind: error instanceof StoreFailure ? error.kind : "unknown" });
       meter.note({ kind: "commit-failed", why: error instanceof StoreFailure ? error.kind : "broken" });
       pausedUntil = clock.monotonic() + fullPause;
+      rest = [];
       for (const item of pieces) item.source.committed(undefined);
       for (const item of waiting) item.resolve(failed());
     }

@@ -347,4 +347,47 @@ describe("readers", () => {
     expect(reads).toBe(3);
     await writer.flushed();
   });
+
+  test("BA6 a tick of many replies is committed 64 at a time, and what is asked meanwhile is answered in between", async () => {
+    const commits: string[][] = [];
+    const work = (conversation: string): Work => ({ conversation, decide: () => ({ events: [], answer: {} }) });
+    let answered: Promise<unknown> | undefined;
+    const log = {
+      commit(works: readonly Work[]) {
+        commits.push(works.map(({ conversation }) => conversation));
+        // Asked while the others wait: answered with the next of them, not after all.
+        if (commits.length === 1) answered = committer.submit(work("asked"));
+        return Promise.resolve(works.map(() => ({ ok: true, answer: {}, entries: [], repeated: false }) as const));
+      },
+    };
+    const committer = createCommitter({
+      log: log as never,
+      clock: systemClock,
+      journal: { warn: () => undefined, error: () => undefined } as never,
+      meter: { note: () => undefined },
+      published: () => undefined,
+      broken: (failure) => expect(failure).toBeUndefined(),
+    });
+    let due = 0;
+    const left = new Set<string>();
+    for (let i = 0; i < 200; i++) {
+      const name = `c${i}`;
+      left.add(name);
+      const source: PieceSource = {
+        due: () => void due++,
+        collect: () => (left.has(name) ? work(name) : undefined),
+        committed: (outcome) => {
+          if (outcome?.ok === true) left.delete(name);
+        },
+      };
+      committer.offer(source, false);
+    }
+    await until(() => left.size === 0 || undefined, "all of them");
+    await answered;
+    expect(commits.findIndex((names) => names.includes("asked"))).toBe(1);
+    const sizes = commits.map((names) => names.filter((name) => name !== "asked").length).filter((size) => size > 0);
+    expect(sizes).toEqual([64, 64, 64, 8]);
+    expect(new Set(commits.flat()).size).toBe(201);
+    expect(due).toBeGreaterThanOrEqual(200);
+  });
 });
