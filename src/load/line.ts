@@ -28,6 +28,7 @@ export class Line {
   #online = false;
   #closed = false;
   #failures = 0;
+  readonly #arrivals = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LineOptions) {
@@ -66,6 +67,12 @@ export class Line {
       if (frame.type === "ack" || frame.type === "error") return this.#answered(frame);
       return this.#options.received(frame);
     });
+  }
+
+  /** Resolves when this person has come in for the first time, or the run is over. */
+  arrived(): Promise<void> {
+    if (this.#session !== undefined || this.#closed) return Promise.resolve();
+    return new Promise((resolve) => void this.#arrivals.add(resolve));
   }
 
   /** Sends a command until it is answered. undefined: refused, not answered in time, or the run is over. */
@@ -108,6 +115,12 @@ export class Line {
     socket?.close(1000);
     for (const { resolve } of this.#waiting.values()) resolve(undefined);
     this.#waiting.clear();
+    this.#arrive();
+  }
+
+  #arrive(): void {
+    for (const resolve of this.#arrivals) resolve();
+    this.#arrivals.clear();
   }
 
   #leave(): void {
@@ -124,6 +137,7 @@ export class Line {
     this.#online = true;
     this.#session = textOf(objectOf(ack, "session"), "token") ?? this.#session;
     for (const { text } of this.#waiting.values()) this.#socket?.send(text);
+    this.#arrive();
   }
 
   #answered(frame: Extract<Frame, { type: "ack" | "error" }>): void {

@@ -26,6 +26,7 @@ export type LoadOptions = {
 
 /** What a deployment must keep: 95th percentiles in milliseconds, and the share of requests that may fail. */
 export type Bounds = {
+  readonly connectMs: number;
   readonly ackMs: number;
   readonly firstMs: number;
   readonly resumeMs: number;
@@ -48,8 +49,8 @@ export const loadHelp = `throughline load --url URL [options]     finds out what
   --patience T          seconds that a request may go unanswered (20)
   --prompt TEXT         what everybody asks ("a long answer")
   --token TOKEN         an ID token for all; without it everybody is a guest
-  --max-ack MS --max-first MS --max-resume MS --max-errors SHARE
-                        bounds: 95th percentiles (500, 5000, 2000) and failed requests (0.01)
+  --max-connect MS --max-ack MS --max-first MS --max-resume MS --max-errors SHARE
+                        bounds: 95th percentiles (5000, 500, 5000, 2000) and failed requests (0.01)
   --find-limit          doubles the people until a bound breaks, then halves the gap
   --json FILE --html FILE   the report, as data and as a page with plots
   --seed S              the draws (1)
@@ -72,10 +73,18 @@ const names = [
   "token",
   "patience",
 ];
-const more = ["max-ack", "max-first", "max-resume", "max-errors", "json", "html", "seed"];
+const more = ["max-connect", "max-ack", "max-first", "max-resume", "max-errors", "json", "html", "seed"];
 
-/** Every problem is a sentence that names the option. */
-export function readLoadOptions(args: readonly string[]): LoadOptions | { readonly problems: readonly string[] } {
+/** Files that this process has open besides its sockets. */
+const ownFiles = 64;
+const tooFew = (users: number, files: number): string =>
+  `--users: ${users} people need as many sockets, and this process may have ${files} files open. Raise it first: ulimit -n ${users + 1000}`;
+
+/** Every problem is a sentence that names the option. `files`: how many this process may have open. */
+export function readLoadOptions(
+  args: readonly string[],
+  files: number,
+): LoadOptions | { readonly problems: readonly string[] } {
   const problems: string[] = [];
   let given: Record<string, string | boolean | undefined> = {};
   try {
@@ -100,6 +109,7 @@ export function readLoadOptions(args: readonly string[]): LoadOptions | { readon
   if (!/^(https?|wss?):$/.test(URL.parse(url)?.protocol ?? ""))
     problems.push("--url: the address of the server is needed, http(s) or ws(s).");
   const users = Math.round(number("users", 50, 1, 100_000));
+  if (users + ownFiles > files) problems.push(tooFew(users, files));
   const options: LoadOptions = {
     url,
     users,
@@ -114,6 +124,7 @@ export function readLoadOptions(args: readonly string[]): LoadOptions | { readon
     token: text("token"),
     seed: number("seed", 1, 0),
     limits: {
+      connectMs: number("max-connect", 5000, 0),
       ackMs: number("max-ack", 500, 0),
       firstMs: number("max-first", 5000, 0),
       resumeMs: number("max-resume", 2000, 0),

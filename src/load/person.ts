@@ -50,6 +50,8 @@ export class Person {
   async talk(until: number): Promise<void> {
     const { options, now, random, sleep } = this.#with;
     this.#line.open();
+    // Coming in is a time of its own: what is asked before would count it twice.
+    await Promise.race([this.#line.arrived(), sleep(Math.max(0, until - now()))]);
     const gap = (mean: number): number => -Math.log(1 - random()) * mean;
     const everyMs = options.rate === undefined ? undefined : (options.users / options.rate) * 1000;
     const running: Promise<void>[] = [];

@@ -1,4 +1,5 @@
 // Owns a run: people come in, talk, are checked, and leave; and the search for the most people that a deployment holds. It prints nothing.
+import { performance } from "node:perf_hooks";
 import { createMeasures, type Figures } from "./measure.ts";
 import type { Bounds, LoadOptions } from "./options.ts";
 import { Person } from "./person.ts";
@@ -8,6 +9,9 @@ export type Run = { readonly users: number; readonly figures: Figures; readonly 
 
 /** `share` from 0 to 1: how far a run is. */
 export type Progress = (share: number, what: string) => void;
+
+/** How busy this process may be before its own figures can no longer be trusted, from 0 to 1. */
+const trusted = 0.8;
 
 const now = (): number => performance.now();
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -33,6 +37,7 @@ export async function runLoad(options: LoadOptions, progress: Progress): Promise
     progress(Math.min(1, (now() - began) / (until - began)), `${people.length} people`);
   }, 500);
   const talks: Promise<void>[] = [];
+  const idle = performance.eventLoopUtilization();
   for (let i = 0; i < options.users; i++) {
     const person = new Person({ options, measures, now, random, sleep });
     people.push(person);
@@ -40,6 +45,13 @@ export async function runLoad(options: LoadOptions, progress: Progress): Promise
     await sleep(Math.max(0, began + ((i + 1) / options.users) * options.rampMs - now()));
   }
   await Promise.all(talks);
+  const busy = performance.eventLoopUtilization(idle).utilization;
+  if (busy > trusted) {
+    const share = (busy * 100).toFixed(0);
+    measures.problem(
+      `the load tester itself was busy ${share} % of the time: the times are partly its own, use several`,
+    );
+  }
   progress(1, "checking every reply against the log");
   // Reading everything again is load of its own: some at a time.
   const waiting = [...people];
@@ -60,6 +72,7 @@ function judge(figures: Figures, limits: Bounds): Verdict {
   const slower = (name: string, is: number, most: number): void => {
     if (is > most) broken.push(`${name}: p95 ${is.toFixed(0)} ms, allowed ${most} ms`);
   };
+  slower("coming in", timed.connect.p95, limits.connectMs);
   slower("acks", timed.ack.p95, limits.ackMs);
   slower("first piece", timed.first.p95, limits.firstMs);
   slower("resume", timed.resume.p95, limits.resumeMs);

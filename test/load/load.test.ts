@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { loadCommand } from "../../src/load/command.ts";
-import { spreadOf } from "../../src/load/measure.ts";
+import { createMeasures, spreadOf } from "../../src/load/measure.ts";
+import { readLoadOptions } from "../../src/load/options.ts";
+import { htmlReport } from "../../src/load/report.ts";
 import { startServer } from "../client/server.ts";
 import { startModelServer } from "../support/model-server.ts";
+import { ChaosProxy } from "../support/proxy.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 async function deployment(): Promise<string> {
@@ -26,6 +29,15 @@ async function load(url: string, ...more: string[]): Promise<{ code: number; tex
   const basics = ["--url", url, "--users", "4", "--ramp", "0", "--seconds", "2", "--think", "0.1", "--prompt", prompt];
   const code = await loadCommand([...basics, ...more], (line) => lines.push(line));
   return { code, text: lines.join("\n") };
+}
+
+/** Stands before a server, and lets nobody through for a while (ms). */
+async function startLate(target: string, lateMs: number): Promise<string> {
+  const proxy = await ChaosProxy.start(Number(new URL(target).port));
+  onTestFinished(() => proxy.close());
+  proxy.freeze("up", true);
+  setTimeout(() => proxy.freeze("up", false), lateMs);
+  return proxy.url;
 }
 
 /** Stands between tester and server, and changes one letter of one piece of a reply, once. */
@@ -77,6 +89,49 @@ test("LT1 people who stop, reload and drop off lose nothing: every bound is kept
 test("LT2 a bound that is not kept is named, and the exit code is 1", async () => {
   const { code, text } = await load(await deployment(), "--max-first", "0");
   expect([code, /NOT KEPT: first piece: p95 \d+ ms, allowed 0 ms/.test(text)]).toEqual([1, true]);
+});
+
+test("LT7 a server that lets people in late: coming in is named, and the acks are none the later for it", async () => {
+  const { code, text } = await load(
+    await startLate(await deployment(), 1500),
+    "--max-connect",
+    "1000",
+    "--max-ack",
+    "1400",
+    "--reload",
+    "0",
+    "--drop",
+    "0",
+  );
+  expect(text).toMatch(/NOT KEPT: coming in: p95 \d+ ms, allowed 1000 ms$/m);
+  expect(code).toBe(1);
+});
+
+test("LT8 more people than sockets are refused with what to do", () => {
+  expect(readLoadOptions(["--url", "http://x", "--users", "5000"], 1024)).toEqual({
+    problems: [
+      "--users: 5000 people need as many sockets, and this process may have 1024 files open. Raise it first: ulimit -n 6000",
+    ],
+  });
+  expect(readLoadOptions(["--url", "http://x", "--users", "900"], 1024)).toMatchObject({ users: 900 });
+});
+
+test("LT9 the report says under which conditions it was made, and what went wrong, in words and never as markup", async () => {
+  const options = readLoadOptions(["--url", "http://x", "--prompt", "<i>why</i>", "--think", "7"], Infinity);
+  if ("problems" in options) throw new Error(options.problems.join());
+  const measures = createMeasures(
+    () => 0,
+    () => 0,
+  );
+  measures.problem("<b>broken</b>");
+  const verdict = { ok: false, broken: ["lost: 1, allowed 0"] };
+  const page = htmlReport([{ users: 50, figures: measures.report(), verdict }], options);
+  expect(page).toContain("thinks 7 s");
+  expect(page).toContain("&#60;i&#62;why&#60;/i&#62;");
+  expect(page).toContain("&#60;b&#62;broken&#60;/b&#62;");
+  expect(page).toContain("lost: 1, allowed 0");
+  expect(page).toMatch(/errors per second<\/b><span>most 0</);
+  expect(page).not.toMatch(/<[ib]>(why|broken)/);
 });
 
 test("LT3 one changed letter in one reply is found", async () => {
