@@ -1,5 +1,5 @@
 // Owns how the client process speaks to each kind of server; every gap, wrong offset or early end is an error that voids the run.
-import { WebSocket } from "ws";
+import { WebSocket, type ClientOptions } from "ws";
 
 /** What came of a reply: its text, and when each piece of text came (wall clock, ms). */
 export type Reply = { text: string; readonly came: { readonly at: number; readonly text: string }[] };
@@ -12,9 +12,13 @@ export type Open = (url: string) => Promise<Client>;
 
 export const wallClock = (): number => performance.timeOrigin + performance.now();
 
-export const connect = (url: string): Promise<WebSocket> =>
+/** `localAddress`: another one than the system's choice, where one address has too few ports. */
+export const connect = (
+  url: string,
+  options: Pick<ClientOptions, "localAddress" | "headers"> = {},
+): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
-    const ws = new WebSocket(url, { perMessageDeflate: false });
+    const ws = new WebSocket(url, { perMessageDeflate: false, ...options });
     ws.on("open", () => resolve(ws));
     ws.on("error", reject);
   });
@@ -23,6 +27,13 @@ const take = (reply: Reply, text: string): void => {
   reply.text += text;
   reply.came.push({ at: wallClock(), text });
 };
+
+/** The one session that the bare server and Socket.IO know, by its hash. */
+const bareToken = "bench";
+
+/** A handshake with the relay that checks who comes. */
+export const bareConnection = (url: string, options: Pick<ClientOptions, "localAddress"> = {}): Promise<WebSocket> =>
+  connect(url, { ...options, headers: { authorization: `Bearer ${bareToken}` } });
 
 /** A socket that answers a text with `{seq, delta}` and `{done}`: the relays, and peers that speak as they do. */
 export const openRelay: Open = async (url) => {
@@ -66,9 +77,13 @@ export type Signed = {
 
 let ids = 0;
 
-/** Signs in as a new guest, or with a session's token; `open` is opened in the same round trip. */
-export async function sign(url: string, token?: string, open?: object): Promise<Signed> {
-  const ws = await connect(`${url}/api/v1/async/chatbot`);
+/** Signs in as a new guest, or with a session's token. */
+export async function sign(
+  url: string,
+  token?: string,
+  from: Pick<ClientOptions, "localAddress"> = {},
+): Promise<Signed> {
+  const ws = await connect(`${url}/api/v1/async/chatbot`, from);
   const waiting = new Map<string, { resolve: (frame: Frame) => void; reject: (error: Error) => void }>();
   ws.on("message", (data: Buffer) => {
     // Most frames are events; only answers have an id, and it comes right behind the type.
@@ -90,7 +105,7 @@ export async function sign(url: string, token?: string, open?: object): Promise<
       ws.send(JSON.stringify({ id, ...body }));
     });
   const who = token === undefined ? { guest: true } : { session: token };
-  const ack = await command({ type: "auth", ...who, ...(open === undefined ? {} : { open: [open] }) });
+  const ack = await command({ type: "auth", ...who });
   return { ws, token: ack.session?.token ?? "", command };
 }
 
@@ -134,5 +149,80 @@ export const openThroughline: Open = async (url) => {
       ]);
       return reply;
     },
+  };
+};
+
+/** A socket of Socket.IO: its Engine.IO packets are spoken here, so that a client costs what the others cost. */
+export type SocketIo = {
+  readonly ws: WebSocket;
+  /** What a later connection recovers from: the id and the offset of the newest packet. */
+  readonly place: { pid: string; offset: string | undefined };
+};
+
+type Packet = { seq?: number; delta?: string; done?: boolean };
+
+/** Connects, or with a `place` recovers; `take` is given each piece. An acknowledged event tells by `joined`. */
+export async function joinSocketIo(
+  url: string,
+  options: Pick<ClientOptions, "localAddress"> & {
+    readonly place?: SocketIo["place"];
+    readonly take?: (packet: Packet) => void;
+    readonly joined?: () => void;
+  } = {},
+): Promise<SocketIo> {
+  const { take, joined, localAddress } = options;
+  const where = `${url.replace("http:", "ws:")}/socket.io/?EIO=4&transport=websocket`;
+  // Its first packet comes with the handshake: whoever waits for `open` is too late for it.
+  const ws = new WebSocket(where, {
+    perMessageDeflate: false,
+    ...(localAddress === undefined ? {} : { localAddress }),
+  });
+  const place = { pid: "", offset: options.place?.offset };
+  await new Promise<void>((resolve, reject) => {
+    ws.on("error", reject);
+    ws.on("close", (code) => reject(new Error(`closed with ${code}`)));
+    ws.on("message", (data: Buffer) => {
+      const text = data.toString();
+      if (text.startsWith("42")) {
+        const [, packet, offset] = JSON.parse(text.slice(2)) as [string, Packet, string];
+        place.offset = offset;
+        take?.(packet);
+      } else if (text === "2") ws.send("3");
+      else if (text.startsWith("43")) joined?.();
+      else if (text.startsWith("40")) {
+        place.pid = (JSON.parse(text.slice(2)) as { pid: string }).pid;
+        if (options.place === undefined || options.place.pid === place.pid) resolve();
+        else reject(new Error("Socket.IO did not recover"));
+      } else if (text.startsWith("0")) ws.send(`40${JSON.stringify({ token: bareToken, ...options.place })}`);
+      else reject(new Error(`Socket.IO said ${text}`));
+    });
+  });
+  return { ws, place };
+}
+
+/** Takes packets in their order into `reply`; `ended` after the last. */
+export const inOrder = (reply: Reply, ended: () => void, failed: (error: Error) => void) => {
+  let seq = 0;
+  return (packet: Packet): void => {
+    if (packet.delta !== undefined) {
+      if (packet.seq !== ++seq) failed(new Error(`${packet.seq} came for ${seq}`));
+      take(reply, packet.delta);
+    }
+    if (packet.done) ended();
+  };
+};
+
+export const openSocketIo: Open = async (url) => {
+  let taking: (packet: Packet) => void = () => undefined;
+  const { ws } = await joinSocketIo(url, { take: (packet) => taking(packet) });
+  return {
+    close: () => ws.close(),
+    ask: (prompt) =>
+      new Promise((resolve, reject) => {
+        const reply: Reply = { text: "", came: [] };
+        ws.on("close", (code) => reject(new Error(`closed with ${code} before the end`)));
+        taking = inOrder(reply, () => resolve(reply), reject);
+        ws.send(`42${JSON.stringify(["ask", prompt])}`);
+      }),
   };
 };

@@ -2,14 +2,16 @@
 //   npm run bench -- --quick            P1, P2, P4 and P5 in about a minute
 //   npm run bench -- --only cost        what encryption and limits add
 //   npm run bench -- --only P1,P6 --runs 7 --peers
+//   npm run bench -- --only P8,P9 --entries 1000000 --bytes 1000000000
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openRelay, openThroughline } from "./clients.ts";
 import { fanOut, idleMemory, latency, perPiece, resume, type Run, type Side } from "./measures.ts";
-import { openStream, preparePeers } from "./peers.ts";
-import { start, type Program } from "./program.ts";
+import { appendCost, makeHistory, opening, resumeByLength, starts } from "./lengths.ts";
+import { openStream, preparePeers, socketIoOn } from "./peers.ts";
+import { openFiles, start, type Program } from "./program.ts";
 import { median, writePage, type Result } from "./report.ts";
 
 const { values } = parseArgs({
@@ -19,12 +21,17 @@ const { values } = parseArgs({
     runs: { type: "string" },
     peers: { type: "boolean", default: false },
     profile: { type: "string" },
+    bytes: { type: "string", default: "1000000000" },
+    connections: { type: "string", default: "20000" },
+    entries: { type: "string", default: "1000000" },
   },
 });
 const { quick, peers } = values;
 const runs = Number(values.runs ?? (quick ? 2 : 5));
-const wanted = (values.only ?? (quick ? "P1,P2,P4,P5" : "P1,cost,P2,P3,P4,P5,P6,P7")).split(",");
+const wanted = (values.only ?? (quick ? "P1,P2,P4,P5" : "P1,cost,P2,P3,P4,P5,P6,P7,P8,P9")).split(",");
 const root = join(import.meta.dirname, "..");
+const relayFile = join(root, "bench/relay.ts");
+const peerFolder = join(root, "bench/peers");
 const dataDir = mkdtempSync(join(tmpdir(), "throughline-bench-"));
 
 /** What differs from the server that the others are measured with. */
@@ -54,10 +61,9 @@ async function sidesOn(
   base: string,
   name: string,
 ): Promise<{ relay: Side; lean: Side; ours: Side; end: () => Promise<void> }> {
-  const file = join(root, "bench/relay.ts");
   const [relay, lean, ours] = await Promise.all([
-    start([file, base]),
-    start([file, base, "--lean"]),
+    start([relayFile, base]),
+    start([relayFile, base, "--lean"]),
     serverOn(base, name),
   ]);
   return {
@@ -68,6 +74,7 @@ async function sidesOn(
   };
 }
 
+const loadBefore = loadavg()[0] ?? Number.NaN;
 const results: Result[] = [];
 
 /** Alternating runs, the first of them to warm up; prints each and keeps the medians. */
@@ -97,17 +104,25 @@ async function onText(): Promise<void> {
   const { relay, lean, ours, end } = await sidesOn(base, "text");
   const perSide = async (sides: readonly Side[], load: Parameters<typeof perPiece>[1]): Promise<Run> => {
     const run: Record<string, number> = {};
-    for (const side of sides) run[side.name] = await perPiece(side, load);
-    const bare = run["relay"] ?? Number.NaN;
-    return { ...run, ratio: ratio(run["throughline"] ?? Number.NaN, bare) };
+    const middles: Record<string, number> = {};
+    for (const side of sides) {
+      const { whole, middle } = await perPiece(side, load);
+      run[side.name] = whole;
+      if (middle !== undefined) middles[`${side.name}, middle`] = middle;
+    }
+    const of = (name: string): number => run[name] ?? middles[name] ?? Number.NaN;
+    const steady = ratio(of("throughline, middle"), of("relay, middle"));
+    const all = { ...run, ratio: ratio(of("throughline"), of("relay")), ...middles };
+    return Number.isNaN(steady) ? all : { ...all, "ratio, middle": steady };
   };
   const seconds = quick ? 3 : 6;
+  const beside = peers ? [await socketIoOn(peerFolder, base)] : [];
   const piece = (id: string, goal: string, streams: number, rate: number, pieces: number): Promise<void> =>
     measure(
       id,
       `CPU per piece, ${streams} streams x ${rate === 0 ? "as fast as the model can" : `${rate}/s`}, ${pieces} pieces each`,
       { unit: "us", goal },
-      () => perSide([relay, lean, ours], { streams, rate, pieces }),
+      () => perSide([relay, lean, ours, ...beside], { streams, rate, pieces }),
     );
   if (wanted.includes("P1")) await piece("P1", "ratio <= 0.8", 100, 50, 50 * seconds);
   if (wanted.includes("P2") && (peers || !quick)) await besidePeers(base, ours, seconds);
@@ -127,36 +142,80 @@ async function onText(): Promise<void> {
       async () => {
         const bare = await fanOut(relay, load);
         const mine = await fanOut(ours, load);
-        return { "prepared frames": bare, throughline: mine, ratio: ratio(mine, bare) };
+        const run: Record<string, number> = { "prepared frames": bare, throughline: mine, ratio: ratio(mine, bare) };
+        for (const peer of beside) run[peer.name] = await fanOut(peer, load);
+        return run;
       },
     );
   }
-  if (wanted.includes("P6")) {
-    await measure(
-      "P6",
-      "memory per idle connection, 5,000 in fresh processes (resident, collected by nobody)",
-      { unit: "bytes", goal: "ratio <= 1.5", warm: false },
-      async () => {
-        const fresh = await sidesOn(base, crypto.randomUUID());
-        const [bare, mine] = [await idleMemory(fresh.relay, 5000), await idleMemory(fresh.ours, 5000)];
-        await fresh.end();
-        return { ws: bare, throughline: mine, ratio: ratio(mine, bare) };
-      },
-    );
-  }
-  if (wanted.includes("P7")) {
-    await measure(
-      "P7",
-      "1,000 viewers of one reply cut at once: CPU per resume beside a bare handshake without auth, and ms until all are live",
-      { unit: "us, ms", goal: "ratio <= 1.5, whole <= 5000" },
-      async () => {
-        const bare = await resume(relay, 1000);
-        const mine = await resume(ours, 1000);
-        return { handshake: bare.cpu, throughline: mine.cpu, ratio: ratio(mine.cpu, bare.cpu), whole: mine.whole };
-      },
-    );
-  }
-  await Promise.all([end(), model.end()]);
+  if (wanted.includes("P6")) await idle(base);
+  if (wanted.includes("P7")) await resumes(base, ours);
+  await Promise.all([end(), model.end(), ...beside.map(({ program }) => program.end())]);
+}
+
+/** P6: `--connections` idle ones, each side in a fresh process. */
+async function idle(base: string): Promise<void> {
+  // What else a server has open, and the first connections, which are not counted, need some too.
+  const count = Math.min(Number(values.connections), openFiles() - 400);
+  if (count < Number(values.connections)) console.log(`P6: ${count} connections: a process may open no more files`);
+  const heap = ["--import", join(root, "bench/heap.ts")];
+  const sides: (() => Promise<Side>)[] = [
+    async () => ({ name: "ws", program: await start([...heap, relayFile, base, "--auth"]), open: openRelay }),
+    () => socketIoOn(peerFolder, base, heap),
+    async () => ({
+      name: "throughline",
+      program: await serverOn(base, crypto.randomUUID(), { node: heap }),
+      open: openThroughline,
+    }),
+  ];
+  await measure(
+    "P6",
+    `memory per idle signed-in connection, ${count.toLocaleString("en")} in a fresh process: resident (collected by nobody), and V8's heap in use after a collection`,
+    { unit: "bytes", goal: "ratio <= 1.5, to socket.io <= 0.65", warm: false },
+    async () => {
+      const run: Record<string, number> = {};
+      for (const startSide of sides) {
+        const side = await startSide();
+        const { resident, heap } = await idleMemory(side, count);
+        run[side.name] = resident;
+        run[`${side.name}, heap`] = heap;
+        await side.program.end("SIGKILL");
+      }
+      const of = (name: string): number => run[name] ?? Number.NaN;
+      return {
+        ...run,
+        ratio: ratio(of("throughline"), of("ws")),
+        "to socket.io": ratio(of("throughline"), of("socket.io")),
+        "heap ratio": ratio(of("throughline, heap"), of("ws, heap")),
+      };
+    },
+  );
+}
+
+/** P7: beside a handshake that looks a session up by its token's hash, and Socket.IO's recovery. */
+async function resumes(base: string, ours: Side): Promise<void> {
+  const bare = { name: "handshake", program: await start([relayFile, base, "--auth"]), open: openRelay };
+  const peer = await socketIoOn(peerFolder, base);
+  await measure(
+    "P7",
+    "1,000 viewers of one reply cut at once: CPU per resume, beside a bare handshake that looks up a session by its hash and Socket.IO's recovery, and ms until all are live",
+    { unit: "us, ms", goal: "ratio <= 1.5, to socket.io <= 0.1, whole <= 5000" },
+    async () => {
+      const handshake = await resume(bare, 1000);
+      const recovery = await resume(peer, 1000);
+      const mine = await resume(ours, 1000);
+      return {
+        handshake: handshake.cpu,
+        "socket.io": recovery.cpu,
+        throughline: mine.cpu,
+        ratio: ratio(mine.cpu, handshake.cpu),
+        "to socket.io": ratio(mine.cpu, recovery.cpu),
+        "socket.io, whole": recovery.whole,
+        whole: mine.whole,
+      };
+    },
+  );
+  await Promise.all([bare.program.end(), peer.program.end()]);
 }
 
 /** What encryption and limits add to a piece: the same server with both, and with neither. */
@@ -186,7 +245,7 @@ async function cost(base: string): Promise<void> {
         ["without", without],
         ["throughline", all],
       ] as const)
-        run[name] = await perPiece({ name, program, open: openThroughline }, load);
+        run[name] = (await perPiece({ name, program, open: openThroughline }, load)).whole;
       return { ...run, ratio: ratio(run["throughline"] ?? Number.NaN, run["without"] ?? Number.NaN) };
     },
   );
@@ -194,23 +253,25 @@ async function cost(base: string): Promise<void> {
 }
 
 async function besidePeers(base: string, ours: Side, seconds: number): Promise<void> {
-  const found = await preparePeers(join(root, "bench/peers"), base);
+  const found = await preparePeers(peerFolder, base);
+  const peer = await socketIoOn(peerFolder, base);
   const load = { streams: 40, rate: 50, pieces: 50 * seconds };
   await measure(
     "P2",
     `CPU per piece, ${load.streams} streams x ${load.rate}/s, beside peers (ratio: to the resumable AI SDK, where there is a Redis; else to the plain one)`,
     { unit: "us", goal: "ratio <= 1/6 of the resumable one" },
     async () => {
-      const run: Record<string, number> = { throughline: await perPiece(ours, load) };
+      const run: Record<string, number> = { throughline: (await perPiece(ours, load)).whole };
+      run["socket.io"] = (await perPiece(peer, load)).whole;
       for (const { name, program, http } of found)
-        run[name] = await perPiece({ name, program, open: http ? openStream : openRelay }, load);
+        run[name] = (await perPiece({ name, program, open: http ? openStream : openRelay }, load)).whole;
       return {
         ...run,
         ratio: ratio(run["throughline"] ?? Number.NaN, run["ai, resumable"] ?? run["ai streamText"] ?? Number.NaN),
       };
     },
   );
-  await Promise.all(found.map(({ program }) => program.end()));
+  await Promise.all([peer, ...found].map(({ program }) => program.end()));
 }
 
 async function onStamps(): Promise<void> {
@@ -233,10 +294,102 @@ async function onStamps(): Promise<void> {
   await Promise.all([end(), model.end()]);
 }
 
+/** P8: openings of conversations of 2,000 messages, and appends to a log of a thousand entries and of `--entries`. */
+async function onLengths(): Promise<void> {
+  const model = await start([join(root, "test/support/model-server.ts")]);
+  const ids = (count: number): string[] => Array.from({ length: count }, () => crypto.randomUUID());
+  const opened = ids(10);
+  const short = await makeHistory(join(dataDir, "short"), {
+    conversations: opened.map((id) => ({ id, exchanges: 1000 })),
+    bytes: 0,
+    text: 600,
+  });
+  await measure(
+    "P8 opening",
+    "opening a conversation of 2,000 messages, each first in a fresh process: from the command to the frame `live`; and all its entries from the first on",
+    { unit: "ms, KB", goal: "open <= 30", warm: false },
+    async () => {
+      const server = await serverOn(model.url, "short");
+      const run = await opening(server, short.token, opened);
+      await server.end();
+      return run;
+    },
+  );
+  const [smallShort = "", largeShort = "", largeLong = ""] = ids(3);
+  // An exchange is four entries.
+  const exchanges = Math.ceil(Number(values.entries) / 4);
+  const small = { conversations: [{ id: smallShort, exchanges: 250 }], bytes: 0, text: 200 };
+  const large = {
+    conversations: [
+      { id: largeShort, exchanges: 250 },
+      { id: largeLong, exchanges },
+    ],
+    bytes: 0,
+    text: 200,
+  };
+  const made = await makeHistory(join(dataDir, "large"), large);
+  await makeHistory(join(dataDir, "small"), small);
+  console.log(
+    `P8: ${made.exchanges} exchanges, ${(made.bytes / 1e6).toFixed(0)} MB, ${made.seconds.toFixed(0)} s to make`,
+  );
+  await measure(
+    "P8 append",
+    `an append to a conversation of 1,000 entries in a store of as many, and of ${(exchanges * 4).toLocaleString("en")} in a store of as many: a piece of a reply, an entry of its own`,
+    { unit: "us", goal: "ratio <= 1.2" },
+    () =>
+      appendCost(
+        { dir: join(dataDir, "small"), short: smallShort },
+        { dir: join(dataDir, "large"), short: largeShort, long: largeLong },
+      ),
+  );
+  await model.end();
+}
+
+/** P7: a resume in a conversation of 1,000 entries and in one of 100,000. */
+async function onResumeLengths(): Promise<void> {
+  const [short, long] = [crypto.randomUUID(), crypto.randomUUID()];
+  const conversations = [
+    { id: short, exchanges: 250 },
+    { id: long, exchanges: 25_000 },
+  ];
+  const made = await makeHistory(join(dataDir, "lengths"), { conversations, bytes: 0, text: 200 });
+  const model = await start([join(root, "test/support/model-server.ts")]);
+  const server = await serverOn(model.url, "lengths");
+  await measure(
+    "P7 length",
+    "CPU of a resume 20 events behind the head, in a conversation of 1,000 entries and in one of 100,000",
+    { unit: "us", goal: "ratio <= 1.2" },
+    () => resumeByLength(server, made, { short, long }),
+  );
+  await Promise.all([server.end(), model.end()]);
+}
+
+/** P9: the start of a process with `--bytes` of history. */
+async function onStarts(): Promise<void> {
+  const model = await start([join(root, "test/support/model-server.ts")]);
+  const history = await makeHistory(join(dataDir, "history"), {
+    conversations: [],
+    bytes: Number(values.bytes),
+    text: 1800,
+  });
+  const size = `${(history.bytes / 1e9).toFixed(2)} GB`;
+  console.log(`P9: ${history.exchanges} exchanges, ${size}, ${history.seconds.toFixed(0)} s to make`);
+  await measure(
+    "P9",
+    `from process to first accepted socket with ${size} of history (${history.exchanges * 2} messages): after an ordered end, after a kill in the middle of 20 replies`,
+    { unit: "ms, KB", goal: "start <= 1500, after a kill <= 1500", warm: false },
+    () => starts(() => serverOn(model.url, "history"), history),
+  );
+  await model.end();
+}
+
 try {
-  if (wanted.some((id) => id !== "P4")) await onText();
+  if (wanted.some((id) => !["P4", "P7-length", "P8", "P9"].includes(id))) await onText();
+  if (wanted.includes("P7") || wanted.includes("P7-length")) await onResumeLengths();
+  if (wanted.includes("P8")) await onLengths();
+  if (wanted.includes("P9")) await onStarts();
   if (wanted.includes("P4")) await onStamps();
-  const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load average at the end ${loadavg()[0]?.toFixed(1)}`;
+  const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load average ${loadBefore.toFixed(1)} at the start (${loadBefore < 0.5 ? "alone on the machine" : "not alone on it"}), ${loadavg()[0]?.toFixed(1)} at the end`;
   const at = new Date().toISOString().slice(0, 10);
   mkdirSync(join(root, "bench/results"), { recursive: true });
   for (const result of results) {

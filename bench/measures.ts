@@ -1,8 +1,20 @@
 // Owns the measurements: one function for each goal, each run alternating between the product and what stands beside it.
+import { join } from "node:path";
 import { expectedText } from "../test/support/model-server.ts";
-import { connect, follow, message, openRelay, sign } from "./clients.ts";
+import {
+  bareConnection,
+  connect,
+  follow,
+  inOrder,
+  joinSocketIo,
+  message,
+  openRelay,
+  openSocketIo,
+  sign,
+  wallClock,
+} from "./clients.ts";
 import type { Client, Open, Reply } from "./clients.ts";
-import type { Program } from "./program.ts";
+import { start, type Program } from "./program.ts";
 
 /** One server to be measured, and how it is spoken to. */
 export type Side = { readonly name: string; readonly program: Program; readonly open: Open };
@@ -24,20 +36,40 @@ async function askAll(clients: readonly Client[], rate: number, prompt: (i: numb
   );
 }
 
-/** P1 to P3: CPU microseconds of the server per piece. A wrong byte voids the run. */
-export async function perPiece(side: Side, load: { streams: number; rate: number; pieces: number }): Promise<number> {
+type Load = { readonly streams: number; readonly rate: number; readonly pieces: number };
+
+/** CPU and time when a fifth of a paced run is over, and when a fifth is left: no signing in, no beginning or end of a reply between them. */
+async function sampleMiddle(program: Program, { rate, pieces }: Load): Promise<{ cpu: number; at: number }[]> {
+  const whole = (pieces / rate) * 1000;
+  const samples = [];
+  for (const pause of [0.2, 0.6]) {
+    await sleep(whole * pause);
+    samples.push({ cpu: program.cpu(), at: wallClock() });
+  }
+  return samples;
+}
+
+/** P1 to P3: CPU microseconds of the server per piece, and of a paced run's middle alone. A wrong byte voids the run. */
+export async function perPiece(side: Side, load: Load): Promise<{ whole: number; middle: number | undefined }> {
   const { streams, rate, pieces } = load;
   const chars = pieces * 4;
   const clients = await together(streams, () => side.open(side.program.url));
   const before = side.program.cpu();
   const paced = rate > 0 ? ` rate=${rate}` : "";
+  const sampling = rate > 0 ? sampleMiddle(side.program, load) : undefined;
   const replies = await askAll(clients, rate, (i) => `{{seed=${i + 1} chars=${chars}${paced} piece=4}}`);
   const cpu = side.program.cpu() - before;
   replies.forEach((reply, i) => {
     if (reply.text !== expectedText(i + 1, chars)) throw new Error(`${side.name}, stream ${i}: a wrong byte`);
   });
   for (const client of clients) client.close();
-  return (cpu / (pieces * streams)) * 1e6;
+  const [from, to] = (await sampling) ?? [];
+  let middle: number | undefined;
+  if (from !== undefined && to !== undefined) {
+    const came = replies.flatMap((reply) => reply.came).filter(({ at }) => at > from.at && at <= to.at);
+    middle = ((to.cpu - from.cpu) / (came.reduce((sum, { text }) => sum + text.length, 0) / 4)) * 1e6;
+  }
+  return { whole: (cpu / (pieces * streams)) * 1e6, middle };
 }
 
 const percentile = (sorted: readonly number[], share: number): number =>
@@ -82,7 +114,16 @@ export async function fanOut(side: Side, { viewers, rate, pieces }: Fan): Promis
   const seen: Promise<Reply>[] = [];
   const closes: (() => void)[] = [];
   let begin: () => unknown;
-  if (side.open === openRelay) {
+  if (side.open === openSocketIo) {
+    for (let i = 0; i < viewers; i++) {
+      const viewer = await viewRoom(program);
+      seen.push(viewer.ended.then(() => viewer.reply));
+      closes.push(() => viewer.ws.close());
+    }
+    const asker = await joinSocketIo(program.url);
+    closes.push(() => asker.ws.close());
+    begin = () => asker.ws.send(`42${JSON.stringify(["ask", prompt])}`);
+  } else if (side.open === openRelay) {
     for (let i = 0; i < viewers; i++) {
       const ws = await connect(program.url);
       const reply: Reply = { text: "", came: [] };
@@ -126,22 +167,30 @@ export async function fanOut(side: Side, { viewers, rate, pieces }: Fan): Promis
   return (cpu / (pieces * viewers)) * 1e6;
 }
 
-/** P6: bytes of resident memory per idle connection (signed in, of the product). */
-export async function idleMemory(side: Side, count: number): Promise<number> {
+/** Client processes of idle connections, each from an address of its own: one address has 28,000 ports. */
+const holders = 4;
+
+/** P6: bytes per idle connection (signed in): resident, and of V8's heap after a collection. */
+export async function idleMemory(side: Side, count: number): Promise<{ resident: number; heap: number }> {
   const { program } = side;
-  const before = program.memory();
-  const closes: (() => void)[] = [];
-  for (let done = 0; done < count; done += 100) {
-    const opened = await together(Math.min(100, count - done), async () =>
-      side.open === openRelay ? connect(program.url) : (await sign(program.url)).ws,
-    );
-    closes.push(...opened.map((ws) => () => ws.terminate()));
-  }
+  // What the first connections need once is no connection's own.
+  const warm = await hold(side, 0, 200);
+  await sleep(1000);
+  const before = { heap: await program.heap(), resident: program.memory() };
+  const held = [];
+  for (let i = 1; i <= holders; i++) held.push(await hold(side, i, count / holders));
   await sleep(2000);
-  const bytes = (program.memory() - before) / count;
-  for (const close of closes) close();
-  return bytes;
+  const resident = (program.memory() - before.resident) / count;
+  const heap = ((await program.heap()) - before.heap) / count;
+  await Promise.all([warm, ...held].map((one) => one.end("SIGKILL")));
+  return { resident, heap };
 }
+
+const hold = (side: Side, i: number, count: number): Promise<Program> =>
+  start([join(import.meta.dirname, "idle.ts"), kindOf(side), side.program.url, String(count), `127.0.0.${i + 2}`]);
+
+const kindOf = ({ open }: Side): string =>
+  open === openRelay ? "relay" : open === openSocketIo ? "socket.io" : "throughline";
 
 /** P7: clients cut in mid-reply at once. CPU microseconds per resume (of a relay: per handshake), ms until all are whole. */
 export async function resume(side: Side, count: number): Promise<{ cpu: number; whole: number }> {
@@ -150,7 +199,7 @@ export async function resume(side: Side, count: number): Promise<{ cpu: number; 
     const before = program.cpu();
     const began = performance.now();
     const sockets = await together(count, async () => {
-      const ws = await connect(program.url);
+      const ws = await bareConnection(program.url);
       await new Promise((resolve) => {
         ws.once("message", resolve);
         ws.send("hello");
@@ -161,6 +210,7 @@ export async function resume(side: Side, count: number): Promise<{ cpu: number; 
     for (const ws of sockets) ws.terminate();
     return result;
   }
+  if (side.open === openSocketIo) return recover(program, count);
   // One person's reply, seen by all: so that what is measured is the resume and not a thousand replies beside it.
   const asker = await sign(program.url);
   const id = crypto.randomUUID();
@@ -204,4 +254,50 @@ export async function resume(side: Side, count: number): Promise<{ cpu: number; 
   for (const { ws } of back) ws.terminate();
   asker.ws.terminate();
   return result;
+}
+
+/** P7, of Socket.IO: the same cut, and its connection state recovery with the packets that were missed. */
+async function recover(program: Program, count: number): Promise<{ cpu: number; whole: number }> {
+  const chars = 1200;
+  const viewers = await together(count, () => viewRoom(program));
+  const asker = await joinSocketIo(program.url);
+  asker.ws.send(`42${JSON.stringify(["ask", `{{seed=1 chars=${chars} rate=20 piece=4}}`])}`);
+  await sleep(1000);
+  for (const { ws } of viewers) ws.removeAllListeners("message").terminate();
+  const before = program.cpu();
+  const began = performance.now();
+  const back = await together(count, async (i) => {
+    const viewer = viewers[i];
+    if (viewer === undefined) throw new Error("nobody to recover");
+    // The first piece after the cut: what was missed comes before it.
+    let came: (() => void) | undefined;
+    const live = new Promise<void>((resolve) => (came = resolve));
+    const take = (packet: Parameters<typeof viewer.take>[0]): void => {
+      viewer.take(packet);
+      came?.();
+    };
+    const { ws } = await joinSocketIo(program.url, { place: viewer.place, take });
+    await live;
+    return ws;
+  });
+  const result = { cpu: ((program.cpu() - before) / count) * 1e6, whole: performance.now() - began };
+  await Promise.all(viewers.map(({ ended }) => ended));
+  if (viewers.some(({ reply }) => reply.text !== expectedText(1, chars)))
+    throw new Error("a wrong byte after a recovery");
+  for (const ws of [...back, asker.ws]) ws.terminate();
+  return result;
+}
+
+/** A viewer of whatever is said in Socket.IO's room; `ended` with the reply. */
+async function viewRoom(program: Program) {
+  const reply: Reply = { text: "", came: [] };
+  let take: ReturnType<typeof inOrder> | undefined;
+  const ended = new Promise<void>((resolve, reject) => (take = inOrder(reply, resolve, reject)));
+  let joined: (() => void) | undefined;
+  const asked = new Promise<void>((resolve) => (joined = resolve));
+  const given = (packet: Parameters<ReturnType<typeof inOrder>>[0]): void => take?.(packet);
+  const { ws, place } = await joinSocketIo(program.url, { take: given, joined: () => joined?.() });
+  ws.send('420["fan"]');
+  await asked;
+  return { ws, place, reply, ended, take: given };
 }

@@ -3,7 +3,8 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { wallClock, type Open, type Reply } from "./clients.ts";
+import { openSocketIo, wallClock, type Open, type Reply } from "./clients.ts";
+import type { Side } from "./measures.ts";
 import { start, type Program } from "./program.ts";
 
 /** Each on the model at `base`. `http`: speaks AI SDK's UI message stream; else the relays' `{seq, delta}` on a socket. */
@@ -11,8 +12,7 @@ export async function preparePeers(
   folder: string,
   base: string,
 ): Promise<{ name: string; program: Program; http: boolean }[]> {
-  if (!existsSync(join(folder, "node_modules")))
-    execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: "inherit" });
+  install(folder);
   const streamText = join(folder, "stream-text.mjs");
   const peers = [
     { name: "ai streamText", program: await start([streamText, base]), http: true },
@@ -22,6 +22,19 @@ export async function preparePeers(
   if (redis === undefined) console.log("P2: no redis-server on this machine, so nothing beside resumable-stream");
   else peers.push({ name: "ai, resumable", program: await start([streamText, base, redis]), http: true });
   return peers;
+}
+
+/** Socket.IO with connection state recovery, on the model at `base`. `node`: arguments before the program. */
+export async function socketIoOn(folder: string, base: string, node: readonly string[] = []): Promise<Side> {
+  install(folder);
+  const program = await start([...node, join(folder, "socket-io.mjs"), base]);
+  return { name: "socket.io", program, open: openSocketIo };
+}
+
+/** As its lock says; again where something was added to it. */
+function install(folder: string): void {
+  if (existsSync(join(folder, "node_modules/socket.io"))) return;
+  execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: "inherit" });
 }
 
 /** A Redis of its own that keeps nothing on the disk and ends with this process; undefined: there is none to start. */

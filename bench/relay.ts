@@ -1,5 +1,6 @@
 // The limit (L2): a bare relay. HTTP response -> SSE -> JSON.parse -> {seq, delta} -> one send per piece. It keeps and checks nothing.
-// `--lean`: node:http instead of fetch, and one write for what one read brought. `fan` as a text joins the viewers of every reply.
+// `--auth`: a session is looked up by its token's hash before the handshake. `--lean`: node:http instead of fetch, and one write for what one read brought. `fan` as a text joins the viewers of every reply.
+import { createHash } from "node:crypto";
 import { createServer, request, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { createParser, type EventSourceParser } from "eventsource-parser";
@@ -9,7 +10,16 @@ import { frameText } from "../src/server/wire.ts";
 const base = process.argv[2] ?? "";
 const lean = process.argv.includes("--lean");
 const server = createServer();
-const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+const hashOf = (token: string): string => createHash("sha256").update(token).digest("base64url");
+const sessions = new Map([[hashOf("bench"), { user: "bench" }]]);
+const isKnown = ({ headers }: IncomingMessage): boolean =>
+  sessions.has(hashOf(headers.authorization?.replace("Bearer ", "") ?? ""));
+const checking = process.argv.includes("--auth");
+const sockets = new WebSocketServer({
+  server,
+  perMessageDeflate: false,
+  ...(checking ? { verifyClient: ({ req }: { req: IncomingMessage }) => isKnown(req) } : {}),
+});
 const viewers = new Set<Socket>();
 sockets.on("connection", (ws, upgrade) => {
   ws.on("message", (data: Buffer) => {

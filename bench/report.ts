@@ -27,6 +27,31 @@ function figures({ runs }: Result): string {
     .join("; ");
 }
 
+/** Each bound of a goal (`ratio <= 0.8, whole <= 5000`) with whether the median keeps it. */
+function bounds({ goal, runs }: Result): { bound: string; value: number; met: boolean }[] {
+  return [...goal.matchAll(/([a-z][\w. ]*?(?:, [a-z]+)?) <= \+?([\d.]+)(?:\/(\d+))?/g)].map(
+    ([bound, name = "", above = "", below = "1"]) => {
+      const value = median(runs.map((run) => run[name] ?? run[`${name} +`] ?? Number.NaN));
+      return { bound, value, met: value <= Number(above) / Number(below) };
+    },
+  );
+}
+
+function verdict(one: Result): string {
+  const all = bounds(one);
+  return all.length === 0 ? "" : all.every(({ met }) => met) ? "met" : "**not met**";
+}
+
+/** The goals that are not met, in words: made of the figures, so that it cannot say anything else. */
+function missed(stored: readonly Result[]): string {
+  const list = stored.flatMap((one) =>
+    bounds(one).flatMap(({ bound, value, met }) =>
+      met ? [] : [`- ${one.id}: ${bound}, and it is ${short(value)} (${one.what})`],
+    ),
+  );
+  return list.length === 0 ? "Every goal is met." : `Goals that are not met:\n\n${list.join("\n")}`;
+}
+
 const begin = "<!-- figures: written by `npm run bench` -->";
 const end = "<!-- end of figures -->";
 
@@ -38,17 +63,20 @@ export function writePage(folder: string, page: string): string {
     .sort((a, b) => a.id.localeCompare(b.id) || a.what.localeCompare(b.what));
   const rows = stored.map(
     (one) =>
-      `| ${one.id} | ${one.what} | ${figures(one)} | ${one.unit} | ${one.goal} | ${one.runs.length} | \`${one.command}\` |`,
+      `| ${one.id} | ${one.what} | ${figures(one)} | ${one.unit} | ${one.goal} | ${verdict(one)} | ${one.runs.length} | \`${one.command}\` |`,
   );
   const machines = [...new Set(stored.map(({ at, machine }) => `- ${at}: ${machine}`))];
   const head = [
-    "| | what | median (least to most) | unit | goal | runs | by |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
+    "| | what | median (least to most) | unit | goal | | runs | by |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
   ];
   const table = [...head, ...rows].join("\n");
   const before = readFileSync(page, "utf8");
   const [top = "", rest = ""] = before.split(begin);
   const [, bottom = ""] = rest.split(end);
-  writeFileSync(page, `${top}${begin}\n\n${table}\n\nMeasured on:\n\n${machines.join("\n")}\n\n${end}${bottom}`);
+  writeFileSync(
+    page,
+    `${top}${begin}\n\n${table}\n\n${missed(stored)}\n\nMeasured on:\n\n${machines.join("\n")}\n\n${end}${bottom}`,
+  );
   return table;
 }

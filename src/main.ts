@@ -116,6 +116,8 @@ function settingsOfProcess(): Settings {
 /** How long (ms) a request may take to come: a file over a slow line, and anything else. */
 const uploadMs = 3_600_000;
 const bodyMs = 30_000;
+/** Connections that may wait to be accepted: after a cut thousands come at once, and one turned away tries again a second later. */
+const backlog = 4_096;
 
 function boundBody(request: IncomingMessage): void {
   if ([filesPath, importPath].some((path) => request.url?.startsWith(path) === true)) return;
@@ -198,7 +200,7 @@ async function main(): Promise<void> {
   server.on("error", (error) =>
     refuse([`HOST, PORT: cannot listen on ${settings.host}:${settings.port}: ${error.message}`]),
   );
-  server.listen(settings.port, settings.host, () => {
+  server.listen({ port: settings.port, host: settings.host, backlog }, () => {
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : settings.port;
     const name = settings.host.includes(":") ? `[${settings.host}]` : settings.host;

@@ -77,11 +77,11 @@ function openFrame(
 const warnBefore = 60_000;
 const graceAfter = 30_000;
 
+/** The time (ms since 1970), and how old a session may become: unused, and at all (ms). */
+export type Ages = { readonly now: number; readonly idleMs: number; readonly maxMs: number };
+
 /** What time does to an open socket: nothing, a warning, or its end. */
-export function tick(
-  speaker: Speaker,
-  limits: { now: number; idleMs: number; maxMs: number },
-): "nothing" | "warn" | { readonly close: 4401 | 4410 } {
+export function tick(speaker: Speaker, limits: Ages): "nothing" | "warn" | { readonly close: 4401 | 4410 } {
   const { now } = limits;
   if (now >= sessionEnd(speaker.sessionCreatedAt, speaker.lastSeenAt, limits)) return { close: 4410 };
   const { tokenExpiresAt } = speaker;

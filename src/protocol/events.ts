@@ -66,8 +66,14 @@ export type Message = v.InferOutput<typeof message>;
 
 const at = v.string();
 
+/** The stamp that was made last: the pieces of a hundred replies are stamped in one millisecond. */
+let latest = { now: Number.NaN, text: "" };
+
 /** The `at` of an event: ISO 8601 from milliseconds since 1970. */
-export const stamp = (now: number): string => new Date(now).toISOString();
+export function stamp(now: number): string {
+  if (latest.now !== now) latest = { now, text: new Date(now).toISOString() };
+  return latest.text;
+}
 
 /** Every kind of event of the log. `at` is ISO 8601, set by the server. */
 export const event = v.variant("kind", [

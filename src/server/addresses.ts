@@ -53,9 +53,17 @@ export const isHost = ({ bytes, prefix }: Range): boolean => prefix === (bytes.l
 /** An address that was looked at once: what it is counted under, and its bytes. */
 export type Place = { readonly key: string; readonly bytes: readonly number[] };
 
+/** What was looked at last: one connection asks for its place several times. */
+let latest: { readonly address: string | undefined; readonly place: Place | undefined } | undefined;
+
 /** The place of an address; its key is itself for IPv4, its /64 for IPv6. undefined: it is no address. */
 export function locate(address: string | undefined): Place | undefined {
-  const bytes = parseBytes(address ?? "");
+  if (latest === undefined || latest.address !== address) latest = { address, place: placeAt(address ?? "") };
+  return latest.place;
+}
+
+function placeAt(address: string): Place | undefined {
+  const bytes = parseBytes(address);
   if (bytes === undefined) return undefined;
   return { key: spellRange(widen({ bytes, prefix: bytes.length * 8 })), bytes };
 }

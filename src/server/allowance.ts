@@ -4,7 +4,7 @@ import { reject, type Rejection, type Usage } from "../protocol/index.ts";
 import type { CallResult } from "./model-call.ts";
 import { createPace } from "./pace.ts";
 import type { Policy } from "./policy.ts";
-import { uploadKey } from "./upload-quota.ts";
+import { Purses, soonMs, type Purse } from "./purses.ts";
 import type { Clock, Spending } from "./ports.ts";
 
 /** Who asks for a reply, and with how many characters. `key`: that of the address (see addresses.ts). */
@@ -48,91 +48,56 @@ export type Allowance = {
   forget(): void;
 };
 
-/** One purse of tokens: a person's, or that of all guests of an address. `endsAt` is monotonic (RL08). */
-type Account = {
-  readonly key: string;
-  readonly limit: number;
-  spent: number;
-  reserved: number;
-  since: number;
-  endsAt: number;
-};
 /** What a reply that is being made holds. */
 type Ticket = {
   readonly user: string;
   readonly key: string | undefined;
-  readonly accounts: readonly Account[];
+  readonly purses: readonly Purse[];
   reserved: number;
   used: number;
 };
 
-const dayMs = 86_400_000;
 /** A token is counted as so many characters where nobody has counted better: rather too many tokens than too few. */
 const charactersPerToken = 3;
 const tokensOf = (characters: number): number => Math.ceil(characters / charactersPerToken);
-/** How long (ms) to wait for replies that are being made: nobody knows, so ask again soon. */
-const soonMs = 2000;
-
 export function createAllowance(options: { policy: Policy; clock: Clock; spending: Spending }): Allowance {
   const { policy, clock, spending } = options;
   const { reservedTokens } = policy.reply;
   const minute = createPace(clock, 60_000);
-  const accounts = new Map<string, Account>();
   const tickets = new Map<string, Ticket>();
   const running = new Map<string, number>();
-  const dirty = new Set<Account>();
 
   const limitsOf = (user: string): Policy["guest"] => (isGuest(user) ? policy.guest : policy.user);
 
-  const account = (key: string, limit: number): Account => {
-    const known = accounts.get(key) ?? {
-      key,
-      limit,
-      spent: 0,
-      reserved: 0,
-      since: 0,
-      endsAt: Number.NEGATIVE_INFINITY,
-    };
-    const now = clock.monotonic();
-    // The day begins with its first use.
-    if (now >= known.endsAt) Object.assign(known, { spent: 0, since: clock.now(), endsAt: now + dayMs });
-    accounts.set(key, known);
-    return known;
-  };
   const addressKey = (key: string): string => `address:${key}`;
-  const accountsOf = (user: string, key: string | undefined): Account[] => {
-    const own = account(user, limitsOf(user).tokensPerDay);
-    if (!isGuest(user) || key === undefined) return [own];
-    // A new guest costs nothing: what guests of one address use is counted together as well.
-    return [own, account(addressKey(key), policy.address.guestTokensPerDay)];
-  };
+  const isAddress = (key: string): boolean => key.startsWith(addressKey(""));
+  const purses = new Purses({
+    clock,
+    spending,
+    kind: "",
+    limitOf: (key) => (isAddress(key) ? policy.address.guestTokensPerDay : limitsOf(key).tokensPerDay),
+  });
+  // A new guest costs nothing: what guests of one address use is counted together as well.
+  const pursesOf = (user: string, key: string | undefined): Purse[] =>
+    (isGuest(user) && key !== undefined ? [user, addressKey(key)] : [user]).map((one) => purses.at(one));
 
   /** Reserves more for a ticket. A rejection: it does not fit, and nothing was reserved. */
   const raise = (ticket: Ticket, more: number): Rejection | undefined => {
     if (more <= 0) return undefined;
-    for (const { spent, reserved, limit, endsAt } of ticket.accounts) {
-      if (spent + reserved + more <= limit) continue;
-      // Where only what others have reserved is in the way, it will be free again with their replies.
-      const retryAfterMs = spent + more <= limit ? soonMs : Math.max(1, endsAt - clock.monotonic());
-      return reject("quota_exceeded", { retryAfterMs });
-    }
-    for (const one of ticket.accounts) one.reserved += more;
+    const short = ticket.purses.find(({ spent, reserved, limit }) => spent + reserved + more > limit);
+    if (short !== undefined) return reject("quota_exceeded", { retryAfterMs: purses.wait(short, more) });
+    for (const one of ticket.purses) one.reserved += more;
     ticket.reserved += more;
     return undefined;
   };
   const force = (ticket: Ticket, more: number): void => {
     if (more <= 0) return;
-    for (const one of ticket.accounts) one.reserved += more;
+    for (const one of ticket.purses) one.reserved += more;
     ticket.reserved += more;
   };
 
-  const spendOn = (one: Account, tokens: number): void => {
-    one.spent += tokens;
-    if (tokens > 0 && one.limit !== Number.POSITIVE_INFINITY) dirty.add(one);
-  };
-
   const open = ({ turn, user, key }: Omit<Asked, "characters">): Ticket => {
-    const ticket: Ticket = { user, key, accounts: accountsOf(user, key), reserved: 0, used: 0 };
+    const ticket: Ticket = { user, key, purses: pursesOf(user, key), reserved: 0, used: 0 };
     tickets.set(turn, ticket);
     running.set(user, (running.get(user) ?? 0) + 1);
     return ticket;
@@ -144,9 +109,9 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
     const others = (running.get(ticket.user) ?? 1) - 1;
     if (others > 0) running.set(ticket.user, others);
     else running.delete(ticket.user);
-    for (const one of ticket.accounts) {
+    for (const one of ticket.purses) {
       one.reserved -= ticket.reserved;
-      if (spend) spendOn(one, ticket.used);
+      if (spend) purses.spend(one, ticket.used);
     }
   };
 
@@ -157,17 +122,7 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
   };
 
   return {
-    async load() {
-      const now = clock.now();
-      for (const { key, tokens, since } of await spending.all(now - dayMs)) {
-        if (key.startsWith(uploadKey)) continue;
-        // A day that begins in the future begins now: nobody is shut out for longer than one.
-        const left = Math.min(dayMs, since + dayMs - now);
-        const guests = key.startsWith(addressKey(""));
-        const limit = guests ? policy.address.guestTokensPerDay : limitsOf(key).tokensPerDay;
-        accounts.set(key, { key, limit, spent: tokens, reserved: 0, since, endsAt: clock.monotonic() + left });
-      }
-    },
+    load: () => purses.load(),
     begin({ turn, user, key, characters }) {
       if ((running.get(user) ?? 0) >= limitsOf(user).runningTurns) {
         const detail = "Too many replies are being made at once. Wait for one to end.";
@@ -227,16 +182,11 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
     finished: (turn) => release(turn, true),
     charge(user, { usage, context, produced }) {
       const tokens = (usage?.inputTokens ?? tokensOf(context)) + (usage?.outputTokens ?? tokensOf(produced));
-      spendOn(account(user, limitsOf(user).tokensPerDay), tokens);
+      purses.spend(purses.at(user), tokens);
     },
-    drop(user) {
-      const own = accounts.get(user);
-      accounts.delete(user);
-      if (own !== undefined) dirty.delete(own);
-    },
+    drop: (user) => purses.drop(user),
     usage() {
-      const now = clock.monotonic();
-      const own = [...accounts.values()].filter(({ key, endsAt }) => now < endsAt && !key.startsWith(addressKey("")));
+      const own = purses.today().filter(({ key }) => !isAddress(key));
       return own.map(({ key, spent, limit }) => ({
         user: key,
         tokens: Math.ceil(spent),
@@ -244,22 +194,7 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
         turns: running.get(key) ?? 0,
       }));
     },
-    async flush() {
-      const changed = [...dirty];
-      if (changed.length === 0) return;
-      dirty.clear();
-      try {
-        await spending.put(changed.map(({ key, spent, since }) => ({ key, tokens: Math.ceil(spent), since })));
-      } catch (error) {
-        for (const one of changed) dirty.add(one);
-        throw error;
-      }
-    },
-    forget() {
-      const now = clock.monotonic();
-      for (const { key, endsAt, reserved } of accounts.values()) {
-        if (now >= endsAt && reserved <= 0) accounts.delete(key);
-      }
-    },
+    flush: () => purses.flush(),
+    forget: () => purses.forget(),
   };
 }

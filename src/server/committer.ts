@@ -6,6 +6,8 @@ import { StoreFailure, type Clock, type Journal, type Log, type Meter } from "./
 
 /** A reply in the making that has pieces to commit. */
 export type PieceSource = {
+  /** A tick has come, or the pieces were collected: more may be read. What comes at once is still collected by this tick. */
+  due(): void;
   /** The next pieces as a work, or undefined if there are none. After a failed commit: the same work again. */
   collect(): Work | undefined;
   /** What became of the collected work; undefined: the store had no room, it will be collected again. */
@@ -44,6 +46,7 @@ export function createCommitter(options: {
   let lastReplies = 0;
   let pausedUntil = Number.NEGATIVE_INFINITY;
   let scheduledSoon = false;
+  let ticked = false;
   let urgent = false;
 
   const schedule = (): void => {
@@ -57,7 +60,15 @@ export function createCommitter(options: {
     phase = "scheduled";
     scheduledSoon = delay <= 0;
     if (scheduledSoon) clock.soon(flush);
-    else cancel = clock.after(delay, flush);
+    else cancel = clock.after(delay, tick);
+  };
+
+  /** What models have said since their last read is read now, all together, and committed right after. */
+  const tick = (): void => {
+    scheduledSoon = true;
+    ticked = true;
+    clock.soon(flush);
+    for (const source of sources) source.due();
   };
 
   /** Milliseconds until something is due; undefined: nothing waits. */
@@ -79,11 +90,13 @@ export function createCommitter(options: {
         const work = source.collect();
         if (work === undefined) sources.delete(source);
         else collected.push({ source, work });
+        if (work === undefined || !ticked) source.due();
       }
       lastAt = now;
       lastReplies = collected.length;
       urgent = false;
     }
+    ticked = false;
     const waiting = commands;
     commands = [];
     void commit(collected, waiting);

@@ -7,7 +7,7 @@ import { accountPath, archivePath, exportedIdOf, importPath } from "./data-paths
 import type { Entrance } from "./entrance.ts";
 import type { Erasure } from "./erasure.ts";
 import type { Exporter, Given } from "./export.ts";
-import { allowOrigin, type FileRoutes } from "./file-routes.ts";
+import type { FileRoutes } from "./file-routes.ts";
 import { disposition } from "./file-names.ts";
 import { hasCredential, originAllowed, type GateOptions } from "./gate.ts";
 import { errorName, ofRequest } from "./journal.ts";
@@ -17,7 +17,8 @@ import { readJson } from "./json-body.ts";
 import { createPace } from "./pace.ts";
 import type { Policy } from "./policy.ts";
 import { StoreFailure, type Clock, type Journal } from "./ports.ts";
-import { sendProblem, statusOf } from "./problem.ts";
+import { sendProblem } from "./problem.ts";
+import { allowOrigin, answerPreflight, refuse, whoAsks } from "./requests.ts";
 import type { UploadQuota } from "./upload-quota.ts";
 
 export type DataRouteOptions = GateOptions & {
@@ -50,8 +51,6 @@ type Act = (call: Call) => Promise<void | Rejection>;
 /** Archives that this process makes at once: each keeps the store busy. */
 const mostAtOnce = 4;
 const hourMs = 3_600_000;
-/** How long (ms) what was refused may still be coming, so that whoever sends it reads why. */
-const drainMs = 10_000;
 
 export function createDataRoutes(options: DataRouteOptions): FileRoutes {
   const { exporter, entrance, clock, journal, policy } = options;
@@ -59,14 +58,8 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
   /** What is under way, by person: one at a time of what is large, and all of it ends with the account. */
   const busy = new Map<string, { readonly abort: AbortController; readonly done: Promise<unknown> }>();
 
-  const refuse = (request: IncomingMessage, response: ServerResponse, rejection: Rejection): void => {
-    if (response.headersSent) return void response.destroy();
-    sendProblem(response, statusOf(rejection), rejection);
-    if (request.complete) return;
-    request.resume();
-    const cancel = clock.after(drainMs, () => request.destroy());
-    request.once("close", cancel).once("end", cancel);
-  };
+  const turnBack = (request: IncomingMessage, response: ServerResponse, rejection: Rejection): void =>
+    refuse(request, response, rejection, clock);
 
   /** One at a time of a person, few at a time of all. */
   const alone =
@@ -176,33 +169,27 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
     address: string | undefined,
   ): Promise<void> => {
     const { request, response } = call;
-    const secret = /^Bearer (\S{1,12000})$/i.exec(request.headers.authorization ?? "")?.[1];
-    const person = await entrance.recognize({ address, agent: request.headers["user-agent"] }, secret);
-    if (isRejection(person)) return refuse(request, response, person);
+    const person = await whoAsks(request, address, entrance);
+    if (isRejection(person)) return turnBack(request, response, person);
     const abort = new AbortController();
     response.once("close", () => abort.abort());
     // A body that nobody reads would never end.
     if (request.method === "GET") request.resume();
     const rejection = await act({ ...call, ...person, signal: abort.signal });
-    if (rejection !== undefined) refuse(request, response, rejection);
+    if (rejection !== undefined) turnBack(request, response, rejection);
   };
 
   return (request, response, url, address) => {
     const acts = actsOf(url.pathname);
     if (acts === undefined) return false;
-    if (hasCredential(url)) refuse(request, response, reject("invalid"));
-    else if (!originAllowed(request, options)) refuse(request, response, reject("forbidden"));
+    if (hasCredential(url)) turnBack(request, response, reject("invalid"));
+    else if (!originAllowed(request, options)) turnBack(request, response, reject("forbidden"));
     else {
       allowOrigin(request, response);
       const methods = Object.keys(acts).join(", ");
       const act = acts[request.method ?? "GET"];
       if (request.method === "OPTIONS") {
-        response.writeHead(204, {
-          "Access-Control-Allow-Methods": methods,
-          "Access-Control-Allow-Headers": "authorization, content-type",
-          "Access-Control-Max-Age": "600",
-        });
-        response.end();
+        answerPreflight(response, methods, "authorization, content-type");
       } else if (act === undefined) {
         response.setHeader("Allow", methods);
         request.resume();
@@ -213,7 +200,7 @@ export function createDataRoutes(options: DataRouteOptions): FileRoutes {
           if (response.destroyed || request.destroyed) return;
           ofRequest(journal, request).error("data_failed", { error: errorName(error) });
           const full = error instanceof StoreFailure && error.kind === "full";
-          refuse(request, response, full ? reject("unavailable", { retryAfterMs: 5000 }) : reject("internal"));
+          turnBack(request, response, full ? reject("unavailable", { retryAfterMs: 5000 }) : reject("internal"));
         });
       }
     }

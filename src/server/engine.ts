@@ -29,7 +29,7 @@ import type {
 } from "./ports.ts";
 import { createPresence, type Presence } from "./presence.ts";
 import { createDoorman } from "./sessions.ts";
-import { createSocket } from "./socket.ts";
+import { Socket } from "./socket.ts";
 import { createSweep, sweepMs } from "./sweep.ts";
 import { createTails } from "./tails.ts";
 import { createTitles } from "./titles.ts";
@@ -202,7 +202,6 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
   const socketOptions = {
     clock,
     log,
-    journal,
     meter,
     doorman,
     account: createAccount({ clock, bus, sessions, doorman, idleMs, maxMs }),
@@ -214,14 +213,12 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     version: settings.version,
     heartbeatMs: settings.heartbeatMs,
     authMs: settings.authMs,
-    idleMs,
-    maxMs,
   };
   const presence = createPresence({
     entrance,
     clock,
     journal,
-    serve: (wire, entry, journal, gone) => createSocket({ ...socketOptions, journal }, wire, entry, gone),
+    serve: (wire, entry, place) => new Socket(socketOptions, wire, entry, place),
   });
 
   const timers = new Map<() => void, () => void>();
@@ -242,7 +239,8 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
         for (const socket of presence.sockets()) socket.beat();
       });
       every(1000, () => {
-        for (const socket of presence.sockets()) socket.tick();
+        const ages = { now: clock.now(), idleMs, maxMs };
+        for (const socket of presence.sockets()) socket.tick(ages);
         meter.note({ kind: "queues", ...presence.queues() });
         void keepSpending(allowance, journal);
       });

@@ -10,8 +10,9 @@ import { hasCredential, originAllowed, type GateOptions } from "./gate.ts";
 import { errorName, ofRequest } from "./journal.ts";
 import { readMultipart } from "./multipart.ts";
 import { BrokenFile, type Clock, type Journal, type KeyedFile, type Meter } from "./ports.ts";
-import { sendProblem, statusOf } from "./problem.ts";
+import { sendProblem } from "./problem.ts";
 import { parseRange } from "./range.ts";
+import { allowOrigin, answerPreflight, drain, refuse, whoAsks } from "./requests.ts";
 import type { Shelf } from "./shelf.ts";
 
 /** Answers a request for a file's path. false: it is for somebody else. */
@@ -35,8 +36,6 @@ export type FileRouteOptions = GateOptions & {
 
 /** What a multipart body is longer than its file, about: that much of the announced length is nobody's bytes. */
 const wrapping = 1024;
-/** How long (ms) what was refused may still be coming, so that whoever sends it reads why. */
-const drainMs = 10_000;
 /** How long (ms) a reader may take for a piece of 64 KiB: until then the file is open for it. */
 const stallMs = 60_000;
 /** Where a file is shown, nothing in it may run, load or be framed (FI01). */
@@ -45,31 +44,15 @@ const policy = "sandbox; default-src 'none'";
 export function createFileRoutes(options: FileRouteOptions): FileRoutes {
   const { shelf, entrance, clock, journal, meter } = options;
 
-  /** Lets come what nobody reads, for a while. */
-  const drain = (request: IncomingMessage): void => {
-    if (request.complete) return;
-    request.resume();
-    const cancel = clock.after(drainMs, () => request.destroy());
-    request.once("close", cancel).once("end", cancel);
-  };
-  const refuse = (request: IncomingMessage, response: ServerResponse, rejection: Rejection): void => {
-    if (response.headersSent) return void response.destroy();
-    sendProblem(response, statusOf(rejection), rejection);
-    drain(request);
-  };
-
-  const who = (request: IncomingMessage, address: string | undefined): ReturnType<Entrance["recognize"]> => {
-    const secret = /^Bearer (\S{1,12000})$/i.exec(request.headers.authorization ?? "")?.[1];
-    return entrance.recognize({ address, agent: request.headers["user-agent"] }, secret);
-  };
-
+  const turnBack = (request: IncomingMessage, response: ServerResponse, rejection: Rejection): void =>
+    refuse(request, response, rejection, clock);
   const turnAway = (request: IncomingMessage, response: ServerResponse, rejection: Rejection): void => {
     meter.note({ kind: "upload", result: rejection.code, bytes: 0 });
-    refuse(request, response, rejection);
+    turnBack(request, response, rejection);
   };
 
   const receive = async (request: IncomingMessage, response: ServerResponse, address: string | undefined) => {
-    const person = await who(request, address);
+    const person = await whoAsks(request, address, entrance);
     if (isRejection(person)) return turnAway(request, response, person);
     if (!options.accepting()) return turnAway(request, response, reject("unavailable", { retryAfterMs: 1000 }));
     const { "content-type": type = "", "content-encoding": encoding = "identity" } = request.headers;
@@ -89,14 +72,14 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
     ofRequest(journal, request).info("file_kept", { bytes, mediaType });
     response.writeHead(201, { "Content-Type": "application/json", "Cache-Control": "no-store" });
     response.end(JSON.stringify({ id, name, mediaType, bytes, sha256 }));
-    drain(request);
+    drain(request, clock);
   };
 
   const give = async (request: IncomingMessage, response: ServerResponse, id: string, address: string | undefined) => {
-    const person = await who(request, address);
-    if (isRejection(person)) return refuse(request, response, person);
+    const person = await whoAsks(request, address, entrance);
+    if (isRejection(person)) return turnBack(request, response, person);
     const file = await shelf.find(person.user, id);
-    if (isRejection(file)) return refuse(request, response, file);
+    if (isRejection(file)) return turnBack(request, response, file);
     const etag = `"${file.sha256}"`;
     // A range of what is another file by now would be put together with the wrong bytes.
     const condition = request.headers["if-range"];
@@ -137,15 +120,9 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
     allowOrigin(request, response);
     const { method = "GET" } = request;
     const methods = url.pathname === filesPath ? ["POST"] : ["GET", "HEAD"];
-    if (method !== "POST" || url.pathname !== filesPath) drain(request);
+    if (method !== "POST" || url.pathname !== filesPath) drain(request, clock);
     if (method === "OPTIONS") {
-      response.writeHead(204, {
-        "Access-Control-Allow-Methods": methods.join(", "),
-        "Access-Control-Allow-Headers": "authorization, content-type, range",
-        "Access-Control-Max-Age": "600",
-      });
-      response.end();
-      return;
+      return answerPreflight(response, methods.join(", "), "authorization, content-type, range");
     }
     if (!methods.includes(method)) {
       response.setHeader("Allow", methods.join(", "));
@@ -160,15 +137,15 @@ export function createFileRoutes(options: FileRouteOptions): FileRoutes {
       // Whoever asked has gone: nobody is there to be told. (A request that has come whole is destroyed, too.)
       if (response.destroyed || response.socket?.destroyed === true) return;
       ofRequest(journal, request).error("file_failed", { error: errorName(error) });
-      refuse(request, response, reject(error instanceof BrokenFile ? "not_found" : "internal"));
+      turnBack(request, response, reject(error instanceof BrokenFile ? "not_found" : "internal"));
     });
   };
 
   return (request, response, url, address) => {
     const isOurs = url.pathname === filesPath || url.pathname.startsWith(`${filesPath}/`);
     if (!isOurs) return false;
-    if (hasCredential(url)) refuse(request, response, reject("invalid"));
-    else if (!originAllowed(request, options)) refuse(request, response, reject("forbidden"));
+    if (hasCredential(url)) turnBack(request, response, reject("invalid"));
+    else if (!originAllowed(request, options)) turnBack(request, response, reject("forbidden"));
     else answer(request, response, url, address);
     return true;
   };
@@ -185,12 +162,4 @@ function headersOf({ name, mediaType }: KeyedFile): Record<string, string> {
     "Cache-Control": "private, no-store",
     "Accept-Ranges": "bytes",
   };
-}
-
-/** Pages of other origins read an answer only where this says so; that they may ask at all was looked at before. */
-export function allowOrigin({ headers }: IncomingMessage, response: ServerResponse): void {
-  response.setHeader("Vary", "Origin");
-  if (headers.origin === undefined) return;
-  response.setHeader("Access-Control-Allow-Origin", headers.origin);
-  response.setHeader("Access-Control-Expose-Headers", "Content-Disposition, Content-Range, ETag, Retry-After");
 }

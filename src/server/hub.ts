@@ -3,7 +3,7 @@ import type { Log, Bus, Clock } from "./ports.ts";
 import { encodeRow } from "./frames.ts";
 
 /** A signed-in socket, as the hub sees it. */
-type Member = {
+export type Member = {
   readonly session: string;
   /** True once it has asked for the list. */
   listening(): boolean;
@@ -13,7 +13,8 @@ type Member = {
 };
 
 export type Hub = {
-  join(user: string, member: Member): () => void;
+  join(user: string, member: Member): void;
+  leave(user: string, member: Member): void;
   /** Everybody who has a socket here. */
   people(): readonly string[];
 };
@@ -21,7 +22,7 @@ export type Hub = {
 /** A row is told at most this often (ms). */
 const rowEvery = 1000;
 
-type Person = { readonly members: Set<Member>; readonly stop: () => void; readonly rows: Map<string, Row> };
+type Person = { readonly members: Set<Member>; readonly stop: () => void; rows: Map<string, Row> | undefined };
 type Row = { lastAt: number; cancel: (() => void) | undefined };
 
 export function createHub(options: { bus: Bus; log: Log; clock: Clock }): Hub {
@@ -45,8 +46,9 @@ export function createHub(options: { bus: Bus; log: Log; clock: Clock }): Hub {
   /** Tells a row now, or when its second is over: the newest state then. */
   const rowChanged = (user: string, person: Person, conversation: string): void => {
     if (![...person.members].some((member) => member.listening())) return;
-    const row = person.rows.get(conversation) ?? { lastAt: Number.NEGATIVE_INFINITY, cancel: undefined };
-    person.rows.set(conversation, row);
+    const rows = (person.rows ??= new Map());
+    const row: Row = rows.get(conversation) ?? { lastAt: Number.NEGATIVE_INFINITY, cancel: undefined };
+    rows.set(conversation, row);
     if (row.cancel !== undefined) return;
     const wait = Math.max(0, row.lastAt + rowEvery - clock.monotonic());
     row.cancel = clock.after(wait, () => {
@@ -54,7 +56,7 @@ export function createHub(options: { bus: Bus; log: Log; clock: Clock }): Hub {
       // Kept for a second so that a storm of changes stays one row a second, then forgotten.
       row.cancel = undefined;
       clock.after(rowEvery, () => {
-        if (row.cancel === undefined && clock.monotonic() - row.lastAt >= rowEvery) person.rows.delete(conversation);
+        if (row.cancel === undefined && clock.monotonic() - row.lastAt >= rowEvery) rows.delete(conversation);
       });
       tell(user, conversation).catch(() => undefined);
     });
@@ -71,22 +73,21 @@ export function createHub(options: { bus: Bus; log: Log; clock: Clock }): Hub {
       if (hint.kind === "row") rowChanged(user, person, hint.conversation);
       else if (hint.kind === "session-ended") endSessions(person, hint.session);
     });
-    const person: Person = { members: new Set(), stop, rows: new Map() };
+    const person: Person = { members: new Set(), stop, rows: undefined };
     people.set(user, person);
     return person;
   };
 
   return {
     join(user, member) {
-      const person = meet(user);
-      person.members.add(member);
-      return () => {
-        person.members.delete(member);
-        if (person.members.size > 0 || people.get(user) !== person) return;
-        people.delete(user);
-        person.stop();
-        for (const row of person.rows.values()) row.cancel?.();
-      };
+      meet(user).members.add(member);
+    },
+    leave(user, member) {
+      const person = people.get(user);
+      if (person === undefined || !person.members.delete(member) || person.members.size > 0) return;
+      people.delete(user);
+      person.stop();
+      for (const row of person.rows?.values() ?? []) row.cancel?.();
     },
     people: () => [...people.keys()],
   };

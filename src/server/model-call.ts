@@ -47,7 +47,7 @@ class CallLimit extends Error {
 export async function callModel(options: {
   model: Model;
   request: ModelRequest;
-  writer: Pick<Writer, "add" | "offer" | "hasRoom" | "room" | "textLength">;
+  writer: Pick<Writer, "add" | "offer" | "due" | "hasRoom" | "room" | "textLength">;
   limits: CallLimits;
   /** What the person's allowance grants, beside the limits. */
   meter?: Pick<CallMeter, "grant" | "produced">;
@@ -103,12 +103,18 @@ export async function callModel(options: {
     iterator = model.stream(request, inner.signal)[Symbol.asyncIterator]();
     const source = iterator;
     for (;;) {
-      lastAt = clock.monotonic();
-      waiting = true;
       const next = await new Promise<IteratorResult<ModelPiece | readonly ModelPiece[]>>((resolve, reject) => {
         interrupt = reject;
-        if (interrupted !== undefined) reject(interrupted);
-        else source.next().then(resolve, reject);
+        if (interrupted !== undefined) return reject(interrupted);
+        const pull = (): void => {
+          if (interrupted !== undefined) return;
+          lastAt = clock.monotonic();
+          waiting = true;
+          source.next().then(resolve, reject);
+        };
+        // What had come is here: what comes until the tick is read by then, all together.
+        if (model.capabilities.gathers === true) writer.due(pull);
+        else pull();
       });
       waiting = false;
       if (next.done === true) break;

@@ -11,73 +11,93 @@ const mostBytes = 1024 * 1024;
 /** Milliseconds that a reader may not read while frames wait for it. */
 const patience = 60_000;
 
-export type Budget = Outlet & {
-  /** Queues an answer. Never refused: a socket that takes none of them is dropped. */
-  send(frame: string): void;
-  hasRoom(): boolean;
-  drained(): void;
-  /** Ends all waiting. */
-  close(): void;
-};
+/** The unsent bytes of one socket. `exhausted` is called when the reader's time or budget is over. */
+export class Budget implements Outlet {
+  readonly #wire: Wire;
+  readonly #clock: Clock;
+  readonly #exhausted: () => void;
+  /** Made at need: nearly all sockets are read as fast as they are written. */
+  #waiters: ((open: boolean) => void)[] | undefined;
+  #cancel: (() => void) | undefined;
+  #closed = false;
 
-/** `exhausted` is called once when the reader's time or budget is over. */
-export function createBudget(wire: Wire, clock: Clock, exhausted: () => void): Budget {
-  const waiters: ((open: boolean) => void)[] = [];
-  let cancel: (() => void) | undefined;
-  let closed = false;
+  constructor(wire: Wire, clock: Clock, exhausted: () => void) {
+    this.#wire = wire;
+    this.#clock = clock;
+    this.#exhausted = exhausted;
+  }
+
+  /** Queues an answer. Never refused: a socket that takes none of them is dropped. */
+  send(frame: string): void {
+    if (this.#closed) return;
+    if (this.#wire.buffered() > mostBytes) return this.#exhausted();
+    this.#wire.send(frame);
+  }
+
+  push(frame: Uint8Array | string): boolean {
+    if (this.#closed || this.#wire.buffered() >= liveBytes) return false;
+    this.#wire.send(frame);
+    return true;
+  }
+
+  hasRoom(): boolean {
+    return this.#wire.buffered() < liveBytes;
+  }
+
+  room(): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false);
+    const waiters = (this.#waiters ??= []);
+    if (waiters.length === 0 && this.#wire.buffered() < readingBytes) return Promise.resolve(true);
+    this.#cancel ??= this.#clock.after(patience, this.#exhausted);
+    return new Promise((resolve) => waiters.push(resolve));
+  }
+
+  drained(): void {
+    this.#release();
+  }
+
+  /** Ends all waiting. */
+  close(): void {
+    this.#closed = true;
+    this.#cancel?.();
+    for (const waiter of this.#waiters?.splice(0) ?? []) waiter(false);
+  }
 
   /** Lets one waiter go on at a time: together they would fill the socket again with one frame each. */
-  const release = (): void => {
-    if (closed || wire.buffered() >= readingBytes) return;
-    cancel?.();
-    cancel = undefined;
-    waiters.shift()?.(true);
-    if (waiters.length > 0) clock.soon(wait);
-  };
-  const wait = (): void => {
-    if (waiters.length > 0 && !closed) cancel ??= clock.after(patience, exhausted);
-    release();
-  };
+  #release(): void {
+    if (this.#closed || this.#wire.buffered() >= readingBytes) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    const waiters = this.#waiters;
+    waiters?.shift()?.(true);
+    if (waiters === undefined || waiters.length === 0) this.#waiters = undefined;
+    else this.#clock.soon(() => this.#wait());
+  }
 
-  return {
-    send(frame) {
-      if (closed) return;
-      if (wire.buffered() > mostBytes) return exhausted();
-      wire.send(frame);
-    },
-    push(frame) {
-      if (closed || wire.buffered() >= liveBytes) return false;
-      wire.send(frame);
-      return true;
-    },
-    hasRoom: () => wire.buffered() < liveBytes,
-    room() {
-      if (closed) return Promise.resolve(false);
-      if (waiters.length === 0 && wire.buffered() < readingBytes) return Promise.resolve(true);
-      cancel ??= clock.after(patience, exhausted);
-      return new Promise((resolve) => waiters.push(resolve));
-    },
-    drained: release,
-    close() {
-      closed = true;
-      cancel?.();
-      for (const waiter of waiters.splice(0)) waiter(false);
-    },
-  };
+  #wait(): void {
+    if (this.#waiters !== undefined && !this.#closed) this.#cancel ??= this.#clock.after(patience, this.#exhausted);
+    this.#release();
+  }
 }
 
 /** Control frames a second, and at once, that one socket may send (FR10). */
 const controlRate = 50;
 const controlBurst = 200;
 
-/** A token bucket. Each call is one frame; false: too many. */
-export function createControlMeter(clock: Clock): () => boolean {
-  let tokens = controlBurst;
-  let at = clock.monotonic();
-  return () => {
+/** The control frames of one socket: a token bucket. */
+export class ControlMeter {
+  #tokens = controlBurst;
+  #at: number;
+
+  constructor(clock: Clock) {
+    this.#at = clock.monotonic();
+  }
+
+  /** Counts one frame; false: too many. */
+  allows(clock: Clock): boolean {
     const now = clock.monotonic();
-    tokens = Math.min(controlBurst, tokens + ((now - at) / 1000) * controlRate) - 1;
-    at = now;
-    return tokens >= 0;
-  };
+    this.#tokens = Math.min(controlBurst, this.#tokens + ((now - this.#at) / 1000) * controlRate) - 1;
+    this.#at = now;
+    return this.#tokens >= 0;
+  }
 }

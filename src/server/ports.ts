@@ -115,7 +115,7 @@ export interface Bus {
   close(): Promise<void>;
 }
 
-/** A message as a model is given it. `image` is a data: URL. */
+/** A message as a model is given it. */
 export type ModelMessage = {
   readonly role: "system" | "user" | "assistant";
   readonly content: readonly (
@@ -144,14 +144,14 @@ export type ModelRequest = {
 };
 
 /**
- * A language model, or any agent. `stream` is any async generator of pieces (or arrays of pieces: what one read brought).
- * MUST stop its request within 500 ms of `signal`. MUST throw ModelFailure for what it can name; anything else counts as
+ * A language model, or any agent; `name` as in `MODEL`. `stream` is any async generator of pieces (or arrays of pieces: what one
+ * read brought; with `gathers` all that had come, so that it is asked again only when that is about to be committed). MUST stop
+ * its request within 500 ms of `signal`. MUST throw ModelFailure for what it can name; anything else counts as
  * `model_unavailable`. MUST NOT put a text of the provider into what a person sees.
  */
 export interface Model {
-  /** As in `MODEL`, e.g. `openai:gpt-5-mini`. */
   readonly name: string;
-  readonly capabilities: { readonly prefill: boolean; readonly images: boolean };
+  readonly capabilities: { readonly prefill: boolean; readonly images: boolean; readonly gathers?: boolean };
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelPiece | readonly ModelPiece[]>;
 }
 

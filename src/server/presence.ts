@@ -1,10 +1,11 @@
 // Owns the sockets of this process: each with its number, who is behind it, and its line in the journal. It reads no frame.
 import type { Speaker } from "../domain/session.ts";
-import type { CloseCode } from "../protocol/index.ts";
+import type { CloseCode, CommandOf, Rejection } from "../protocol/index.ts";
 import type { Entrance, Entry } from "./entrance.ts";
 import { tagged } from "./journal.ts";
+import type { Admission } from "./sessions.ts";
 import type { Clock, Journal, SessionAbout } from "./ports.ts";
-import type { Socket } from "./socket.ts";
+import type { Place, Socket } from "./socket.ts";
 import { describeVisitor, type Visitor } from "./visitor.ts";
 import type { Wire } from "./wire.ts";
 
@@ -35,59 +36,85 @@ export type PresenceOptions = {
   readonly entrance: Pick<Entrance, "enter">;
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly serve: (wire: Wire, entry: Entry, journal: Journal, gone: (code: number) => void) => Socket;
+  readonly serve: (wire: Wire, entry: Entry, place: Place) => Socket;
 };
 
-type Present = { readonly socket: Socket; readonly wire: Wire; readonly since: number } & {
-  speaker?: Speaker;
-  about: SessionAbout;
-};
+/** One socket that is here. */
+class Present implements Place {
+  readonly #among: Map<number, Present>;
+  readonly #options: PresenceOptions;
+  readonly #visitor: Visitor;
+  readonly #entry: Entry;
+  readonly #began: number;
+  readonly number: number;
+  readonly wire: Wire;
+  readonly since: number;
+  readonly socket: Socket;
+  speaker: Speaker | undefined;
+  #client: CommandOf<"auth">["client"];
 
-export function createPresence({ entrance, clock, journal, serve }: PresenceOptions): Presence {
+  constructor(among: Map<number, Present>, options: PresenceOptions, number: number, wire: Wire, visitor: Visitor) {
+    const { clock, entrance, serve } = options;
+    this.#among = among;
+    this.#options = options;
+    this.#visitor = visitor;
+    this.#entry = entrance.enter(visitor);
+    this.#began = clock.monotonic();
+    this.number = number;
+    this.wire = wire;
+    this.since = clock.now();
+    this.socket = serve(wire, this.#entry, this);
+  }
+
+  journal(): Journal {
+    return tagged(this.#options.journal, { socket: this.number });
+  }
+
+  signedIn({ client }: CommandOf<"auth">, { speaker, answer }: Extract<Admission, { ok: true }>): void {
+    this.journal().info("signed_in", { user: speaker.user, resumed: answer.session.resumed });
+    this.speaker = speaker;
+    this.#client = client;
+  }
+
+  about(): SessionAbout {
+    return describeVisitor(this.#visitor, this.#client);
+  }
+
+  refused(code: Rejection["code"]): void {
+    this.journal().info("sign_in_refused", { code });
+  }
+
+  gone(code: number): void {
+    this.#entry.leave(code);
+    this.#among.delete(this.number);
+    const ms = Math.round(this.#options.clock.monotonic() - this.#began);
+    this.journal().info("socket_closed", { code, ms });
+  }
+}
+
+export function createPresence(options: PresenceOptions): Presence {
   const present = new Map<number, Present>();
   let latest = 0;
 
-  const connection = (number: number, { since, speaker, about, wire }: Present): Connection => ({
-    number,
-    since,
-    user: speaker?.user,
-    about,
-    queuedBytes: wire.buffered(),
+  const connection = (row: Present): Connection => ({
+    number: row.number,
+    since: row.since,
+    user: row.speaker?.user,
+    about: row.about(),
+    queuedBytes: row.wire.buffered(),
   });
 
   return {
     accept(wire, visitor) {
       const number = ++latest;
-      const own = tagged(journal, { socket: number });
-      const entry = entrance.enter(visitor);
-      const since = clock.now();
-      const began = clock.monotonic();
-      const watched: Entry = {
-        ...entry,
-        async admit(command) {
-          const admission = await entry.admit(command);
-          if (!admission.ok) {
-            own.info("sign_in_refused", { code: admission.rejection.code });
-            return admission;
-          }
-          own.info("signed_in", { user: admission.speaker.user, resumed: admission.answer.session.resumed });
-          const row = present.get(number);
-          if (row === undefined) return admission;
-          row.speaker = admission.speaker;
-          row.about = describeVisitor(visitor, command.client);
-          return admission;
-        },
-      };
-      const socket = serve(wire, watched, own, (code) => {
-        entry.leave(code);
-        present.delete(number);
-        own.info("socket_closed", { code, ms: Math.round(clock.monotonic() - began) });
-      });
-      present.set(number, { socket, wire, since, about: describeVisitor(visitor, undefined) });
-      return socket;
+      const own = new Present(present, options, number, wire, visitor);
+      present.set(number, own);
+      return own.socket;
     },
     count: () => present.size,
-    sockets: () => [...present.values()].map(({ socket }) => socket),
+    *sockets() {
+      for (const { socket } of present.values()) yield socket;
+    },
     queues() {
       let bytes = 0;
       let most = 0;
@@ -99,10 +126,10 @@ export function createPresence({ entrance, clock, journal, serve }: PresenceOpti
       return { bytes, most };
     },
     list: (most) =>
-      [...present]
+      [...present.values()]
         .slice(-most)
         .reverse()
-        .map(([number, row]) => connection(number, row)),
+        .map((row) => connection(row)),
     people() {
       const counts = new Map<string, number>();
       for (const { speaker } of present.values()) {
@@ -113,7 +140,7 @@ export function createPresence({ entrance, clock, journal, serve }: PresenceOpti
     disconnect(number, code) {
       const row = present.get(number);
       if (row === undefined) return undefined;
-      const was = connection(number, row);
+      const was = connection(row);
       row.socket.close(code);
       return was;
     },

@@ -1,27 +1,26 @@
 // Owns one socket's life: frames in order through the state machine, answers out, its end. It decides nothing about conversations.
-import { receiveFrame, tick, type SocketState, type Speaker, type Step } from "../domain/session.ts";
-import { isChanging } from "../domain/decide.ts";
+import { receiveFrame, tick, type Ages, type SocketState, type Speaker, type Step } from "../domain/session.ts";
 import { isRejection } from "../domain/records.ts";
 import { closeCodes, decode, encodeAck, encodeError, reject, stamp } from "../protocol/index.ts";
-import type { CloseCode, Command, CommandOf, Limits, Rejection } from "../protocol/index.ts";
+import type { CloseCode, CommandOf, Limits, Rejection } from "../protocol/index.ts";
 import { errorName } from "./journal.ts";
-import type { Account, AccountCommand } from "./account.ts";
+import type { Account } from "./account.ts";
 import type { Commands } from "./commands.ts";
+import { dispatch, openOne, type Hearing } from "./dispatch.ts";
 import type { Entry } from "./entrance.ts";
 import { encodeNotice } from "./frames.ts";
-import type { Hub } from "./hub.ts";
-import { createInbox } from "./inbox.ts";
-import { createBudget, createControlMeter } from "./outlet.ts";
+import type { Hub, Member } from "./hub.ts";
+import { Inbox } from "./inbox.ts";
+import { Budget, ControlMeter } from "./outlet.ts";
 import { StoreFailure, type Clock, type Journal, type Log, type Meter } from "./ports.ts";
-import { createReaders } from "./readers.ts";
-import type { Doorman } from "./sessions.ts";
+import { Readers } from "./readers.ts";
+import type { Admission, Doorman } from "./sessions.ts";
 import type { Tails } from "./tails.ts";
 import type { Wire, WireEvents } from "./wire.ts";
 
 export type SocketOptions = {
   readonly clock: Clock;
   readonly log: Log;
-  readonly journal: Journal;
   readonly meter: Meter;
   readonly doorman: Doorman;
   readonly account: Account;
@@ -33,266 +32,269 @@ export type SocketOptions = {
   readonly version: string;
   readonly heartbeatMs: number;
   readonly authMs: number;
-  readonly idleMs: number;
-  readonly maxMs: number;
 };
 
-/** A socket as the engine holds it. */
-export type Socket = WireEvents & {
+/** The socket's place among those of the process. */
+export type Place = {
+  /** Its lines say which socket they are of. */
+  journal(): Journal;
+  signedIn(command: CommandOf<"auth">, admission: Extract<Admission, { ok: true }>): void;
+  refused(code: Rejection["code"]): void;
+  gone(code: number): void;
+};
+
+/** One socket. A class, and little of it made before it is needed: what an idle connection holds counts by the thousand. */
+export class Socket implements WireEvents, Member, Hearing {
+  readonly options: SocketOptions;
+  readonly #wire: Wire;
+  readonly entry: Entry;
+  readonly #place: Place;
+  readonly #inbox = new Inbox();
+  readonly #control: ControlMeter;
+  readonly #budget: Budget;
+  readonly readers: Readers;
+  #state: SocketState = { kind: "waiting" };
+  #busy = false;
+  #paused = false;
+  #listening = false;
+  #missed = 0;
+  #request = 1;
+  #result: "ok" | Rejection["code"] = "ok";
+  #cancelAuth: (() => void) | undefined;
+  #cancelClose: (() => void) | undefined;
+
+  constructor(options: SocketOptions, wire: Wire, entry: Entry, place: Place) {
+    this.options = options;
+    this.#wire = wire;
+    this.entry = entry;
+    this.#place = place;
+    this.#control = new ControlMeter(options.clock);
+    this.#budget = new Budget(wire, options.clock, () => this.#drop());
+    this.readers = new Readers(options, this.#budget, (error) => {
+      this.#place.journal().error("viewer_failed", { error: errorName(error) });
+      this.close(1011);
+    });
+    this.#cancelAuth = options.clock.after(options.authMs, () => this.close(4408));
+  }
+
+  text(frame: string, bytes: number): void {
+    this.#missed = 0;
+    if (this.isClosed()) return;
+    this.#inbox.push({ text: frame, bytes });
+    void this.#pump();
+    this.#flow();
+  }
+
+  binary(): void {
+    this.close(1003);
+  }
+
+  control(): void {
+    this.#missed = 0;
+    if (this.#control.allows(this.options.clock)) return;
+    this.entry.violated("rateLimitClose");
+    this.close(4429, "1");
+  }
+
+  drained(): void {
+    this.#budget.drained();
+    this.#flow();
+  }
+
+  closed(code: number): void {
+    this.#cancelClose?.();
+    this.#release();
+    this.#place.gone(code);
+  }
+
   /** Once a heartbeat: pings, and drops a peer that answered none for two. */
-  beat(): void;
+  beat(): void {
+    if (this.isClosed()) return;
+    if (this.#missed >= 2) {
+      this.#release();
+      return this.#wire.terminate();
+    }
+    this.#missed++;
+    this.#wire.ping();
+  }
+
   /** Once a second: ends of tokens and sessions. */
-  tick(): void;
-  notifyDraining(afterMs: number): void;
-  close(code: CloseCode): void;
-  checkBlock(): void;
-};
+  tick(ages: Ages): void {
+    if (this.#state.kind !== "open") return;
+    const { speaker } = this.#state;
+    const due = tick(speaker, ages);
+    if (due === "nothing") return;
+    if (due !== "warn") return this.close(due.close);
+    this.know({ ...speaker, warned: true });
+    this.#budget.push(encodeNotice("token_expiring", { at: stamp(speaker.tokenExpiresAt ?? ages.now) }));
+  }
 
-const nothing = (): void => undefined;
-export function createSocket(options: SocketOptions, wire: Wire, entry: Entry, gone: (code: number) => void): Socket {
-  const { clock, doorman, commands, limits, journal, meter } = options;
-  let state: SocketState = { kind: "waiting" };
-  const inbox = createInbox();
-  let busy = false;
-  let paused = false;
-  let listening = false;
-  let leave = nothing;
-  let missed = 0;
-  let request = 1;
-  let result: "ok" | Rejection["code"] = "ok";
-  const controlAllowed = createControlMeter(clock);
-  let cancelClose = nothing;
-  const budget = createBudget(wire, clock, () => drop());
-  const failed = (error: unknown): void => {
-    journal.error("viewer_failed", { error: errorName(error) });
-    close(1011);
-  };
-  const readers = createReaders({ log: options.log, meter, tails: options.tails, outlet: budget, failed });
-  const cancelAuth = clock.after(options.authMs, () => close(4408));
-  const release = (): void => {
-    state = { kind: "closed" };
-    inbox.clear();
-    cancelAuth();
-    leave();
-    readers.closeAll();
-    budget.close();
-  };
-  const close = (code: CloseCode, reason: string = closeCodes[code].meaning): void => {
-    if (state.kind === "closed") return;
-    release();
-    if (paused) wire.resume(); // Else it would never see the peer's close frame.
-    cancelClose = clock.after(4000, () => wire.terminate()); // The time for the closing handshake.
-    wire.close(code, reason);
-  };
-  const drop = (): void => {
-    if (state.kind === "closed") return;
-    journal.info("slow_reader_dropped");
-    meter.note({ kind: "slow-reader-dropped" });
-    close(1013);
-    wire.terminate();
-  };
+  notifyDraining(afterMs: number): void {
+    this.#budget.push(encodeNotice("draining", { afterMs }));
+  }
 
-  const answerError = (id: string | undefined, rejection: Rejection): void => {
-    result = rejection.code;
-    budget.send(encodeError(id, rejection));
-    const seconds = entry.answered(rejection);
-    if (seconds !== undefined) close(4429, String(seconds));
-  };
-  const answer = (id: string, result: object | Rejection): void => {
-    if (isRejection(result)) answerError(id, result);
-    else budget.send(encodeAck(id, result));
-  };
+  checkBlock(): void {
+    if (this.entry.isBlocked()) this.close(4403);
+  }
 
-  const perform = async (step: Step): Promise<void> => {
+  close(code: CloseCode, reason: string = closeCodes[code].meaning): void {
+    if (this.isClosed()) return;
+    this.#release();
+    if (this.#paused) this.#wire.resume(); // Else it would never see the peer's close frame.
+    this.#cancelClose = this.options.clock.after(4000, () => this.#wire.terminate()); // The time for the closing handshake.
+    this.#wire.close(code, reason);
+  }
+
+  get session(): string {
+    return this.#state.kind === "open" ? this.#state.speaker.session : "";
+  }
+
+  listening(): boolean {
+    return this.#listening;
+  }
+
+  listen(): void {
+    this.#listening = true;
+  }
+
+  send(frame: string): boolean {
+    return this.#budget.push(frame);
+  }
+
+  end(): void {
+    this.close(4410);
+  }
+
+  tell(frame: string): void {
+    this.#budget.send(frame);
+  }
+
+  isClosed(): boolean {
+    return this.#state.kind === "closed";
+  }
+
+  #release(): void {
+    const { hub } = this.options;
+    if (this.#state.kind === "open") hub.leave(this.#state.speaker.user, this);
+    this.#state = { kind: "closed" };
+    this.#inbox.clear();
+    this.#letIn();
+    this.readers.closeAll();
+    this.#budget.close();
+  }
+
+  /** The time for signing in is over, or no matter. */
+  #letIn(): void {
+    this.#cancelAuth?.();
+    this.#cancelAuth = undefined;
+  }
+
+  #drop(): void {
+    if (this.isClosed()) return;
+    this.#place.journal().info("slow_reader_dropped");
+    this.options.meter.note({ kind: "slow-reader-dropped" });
+    this.close(1013);
+    this.#wire.terminate();
+  }
+
+  answerError(id: string | undefined, rejection: Rejection): void {
+    this.#result = rejection.code;
+    this.#budget.send(encodeError(id, rejection));
+    const seconds = this.entry.answered(rejection);
+    if (seconds !== undefined) this.close(4429, String(seconds));
+  }
+
+  answer(id: string, result: object | Rejection): void {
+    if (isRejection(result)) this.answerError(id, result);
+    else this.#budget.send(encodeAck(id, result));
+  }
+
+  async #perform(step: Step): Promise<void> {
     switch (step.do) {
       case "ignore":
         return;
       case "answer":
-        return answerError(step.id, step.rejection);
+        return this.answerError(step.id, step.rejection);
       case "close":
-        if (step.rejection !== undefined) answerError(step.id, step.rejection);
-        return close(step.code);
+        if (step.rejection !== undefined) this.answerError(step.id, step.rejection);
+        return this.close(step.code);
       case "authenticate":
-        return authenticate(step.command);
+        return this.#authenticate(step.command);
       case "handle":
-        return handle(step.command, step.speaker);
+        return dispatch(this, step.command, step.speaker);
       default:
         return step satisfies never;
     }
-  };
+  }
 
-  const authenticate = async (command: CommandOf<"auth">): Promise<void> => {
-    cancelAuth();
-    const admission = await entry.admit(command);
-    if (state.kind !== "waiting") return;
+  async #authenticate(command: CommandOf<"auth">): Promise<void> {
+    const { hub, doorman, heartbeatMs, version, node, log, limits, clock } = this.options;
+    this.#letIn();
+    const admission = await this.entry.admit(command);
+    if (admission.ok) this.#place.signedIn(command, admission);
+    else this.#place.refused(admission.rejection.code);
+    if (this.#state.kind !== "waiting") return;
     if (!admission.ok) {
-      answerError(command.id, admission.rejection);
-      return close(admission.close, admission.reason);
+      this.answerError(command.id, admission.rejection);
+      return this.close(admission.close, admission.reason);
     }
     const { speaker, answer: person } = admission;
-    state = { kind: "open", speaker, malformed: 0 };
-    leave = options.hub.join(speaker.user, {
-      session: speaker.session,
-      listening: () => listening,
-      send: (frame) => budget.push(frame),
-      end: () => close(4410),
-    });
-    if (await doorman.hasEnded(person.session.token)) close(4410);
-    if (isClosed()) return;
-    const { heartbeatMs, version, node, log } = options;
-    const server = { version, node };
-    answer(command.id, { ...person, server, heartbeatMs, limits, now: stamp(clock.now()), epoch: log.epoch });
-    for (const item of command.open ?? []) await openOne(speaker.user, item, undefined);
-  };
+    this.#state = { kind: "open", speaker, malformed: 0 };
+    hub.join(speaker.user, this);
+    if (await doorman.hasEnded(person.session.token)) this.close(4410);
+    if (this.isClosed()) return;
+    this.#wire.gather(); // The answer, what was missed and "live": one write where the store answers at once.
+    const [server, now] = [{ version, node }, stamp(clock.now())];
+    this.answer(command.id, { ...person, server, heartbeatMs, limits, now, epoch: log.epoch });
+    for (const item of command.open ?? []) await openOne(this, speaker.user, item, undefined);
+  }
 
-  const openOne = async (
-    user: string,
-    item: { conversation: string; seq?: number | undefined; epoch?: string | undefined },
-    id: string | undefined,
-  ): Promise<void> => {
-    if (!readers.has(item.conversation) && readers.count() >= limits.openConversations) {
-      const detail = `At most ${limits.openConversations} conversations may be open at once.`;
-      return answerError(id, reject("too_large", { field: "conversation", detail }));
-    }
-    const found = await commands.open(user, item);
-    if (isClosed()) return;
-    if (isRejection(found)) {
-      if (id !== undefined) answerError(id, found);
-      else budget.send(JSON.stringify({ type: "error", error: found, conversation: item.conversation }));
-      return;
-    }
-    if (id !== undefined) answer(id, found.answer);
-    readers.open(found.opening);
-  };
-  const isClosed = (): boolean => state.kind === "closed";
-  const handle = async (command: Exclude<Command, { type: "auth" }>, speaker: Speaker): Promise<void> => {
-    const { user } = speaker;
-    const refused = entry.command(command);
-    if (refused !== undefined) return answerError(command.id, refused);
-    if (command.type !== "ping") know(doorman.seen(speaker));
-    if (isChanging(command)) return answer(command.id, await commands.change(user, command, entry.key));
-    switch (command.type) {
-      case "ping":
-        return answer(command.id, { now: stamp(clock.now()) });
-      case "auth.refresh":
-      case "auth.logout":
-      case "session.list":
-      case "session.revoke":
-        return handleAccount(command, speaker);
-      case "conversation.list":
-        listening = true;
-        return answer(command.id, await commands.list(user, command));
-      case "conversation.history":
-        return answer(command.id, await commands.history(user, command));
-      case "conversation.open":
-        return openOne(user, command, command.id);
-      case "conversation.close": {
-        const found = await commands.open(user, command);
-        readers.close(command.conversation);
-        return answer(command.id, isRejection(found) ? found : {});
-      }
-      default:
-        return command satisfies never;
-    }
-  };
-
-  const handleAccount = async (command: AccountCommand, speaker: Speaker): Promise<void> => {
-    const done = await options.account.handle(command, speaker);
-    if (done.speaker !== undefined) know(done.speaker);
-    answer(command.id, done.answer);
-    done.after?.publish();
-    if (done.after?.leaves === true) close(4410);
-  };
-  const know = (speaker: Speaker): void => {
-    if (state.kind === "open") state = { ...state, speaker };
-  };
+  know(speaker: Speaker): void {
+    if (this.#state.kind === "open") this.#state = { ...this.#state, speaker };
+  }
 
   /** One frame after the other, in the order in which they came. */
-  const pump = async (): Promise<void> => {
-    if (busy) return;
-    busy = true;
-    for (let next = inbox.next(); next !== undefined && !isClosed(); next = inbox.next(), request++) {
-      if (state.kind === "waiting" && next.bytes > limits.authBytes) return close(1009);
+  async #pump(): Promise<void> {
+    const { limits, clock, meter } = this.options;
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let next = this.#inbox.next(); next !== undefined && !this.isClosed(); next = this.#inbox.next()) {
+      if (this.#state.kind === "waiting" && next.bytes > limits.authBytes) return this.close(1009);
       const decoded = decode(next.text, limits);
-      const received = receiveFrame(state, decoded);
-      state = received.state;
-      if (!decoded.ok && decoded.malformed) entry.violated("malformedFrame");
+      const received = receiveFrame(this.#state, decoded);
+      this.#state = received.state;
+      if (!decoded.ok && decoded.malformed) this.entry.violated("malformedFrame");
       const began = clock.monotonic();
-      result = "ok";
+      this.#result = "ok";
       try {
-        await perform(received.step);
+        await this.#perform(received.step);
       } catch (error) {
-        fail(decoded.ok ? decoded.command.id : decoded.id, error);
+        this.#fail(decoded.ok ? decoded.command.id : decoded.id, error);
       }
       const type = decoded.ok ? decoded.command.type : "malformed";
-      meter.note({ kind: "command", type, result, ms: clock.monotonic() - began });
-      flow();
+      meter.note({ kind: "command", type, result: this.#result, ms: clock.monotonic() - began });
+      this.#request++;
+      this.#flow();
     }
-    busy = false;
-  };
-  const fail = (id: string | undefined, error: unknown): void => {
+    this.#busy = false;
+  }
+
+  #fail(id: string | undefined, error: unknown): void {
     const full = error instanceof StoreFailure;
     // Else a bug of ours: the connection and everybody else go on (JS12).
-    const ref = clock.uuid();
-    journal.error("handler_failed", { request, ref, error: errorName(error) });
+    const ref = this.options.clock.uuid();
+    this.#place.journal().error("handler_failed", { request: this.#request, ref, error: errorName(error) });
     const detail = `Something went wrong on the server (${ref}).`;
-    answerError(id, full ? reject("unavailable", { retryAfterMs: 1000 }) : reject("internal", { detail }));
-    if (state.kind === "waiting") close(full ? 1013 : 1011);
-  };
+    this.answerError(id, full ? reject("unavailable", { retryAfterMs: 1000 }) : reject("internal", { detail }));
+    if (this.#state.kind === "waiting") this.close(full ? 1013 : 1011);
+  }
 
   /** Reads no more while much waits, in or out; reads again when it is done. */
-  const flow = (): void => {
-    const full = inbox.isFull(state.kind !== "waiting") || !budget.hasRoom();
-    if (full === paused || isClosed()) return;
-    paused = full;
-    if (full) wire.pause();
-    else wire.resume();
-  };
-
-  return {
-    text(frame, bytes) {
-      missed = 0;
-      if (isClosed()) return;
-      inbox.push({ text: frame, bytes });
-      void pump();
-      flow();
-    },
-    binary: () => close(1003),
-    control() {
-      missed = 0;
-      if (controlAllowed()) return;
-      entry.violated("rateLimitClose");
-      close(4429, "1");
-    },
-    drained() {
-      budget.drained();
-      flow();
-    },
-    closed(code) {
-      cancelClose();
-      release();
-      gone(code);
-    },
-    beat() {
-      if (isClosed()) return;
-      if (missed >= 2) {
-        release();
-        return wire.terminate();
-      }
-      missed++;
-      wire.ping();
-    },
-    tick() {
-      if (state.kind !== "open") return;
-      const { speaker } = state;
-      const due = tick(speaker, { ...options, now: clock.now() });
-      if (due === "nothing") return;
-      if (due !== "warn") return close(due.close);
-      know({ ...speaker, warned: true });
-      budget.push(encodeNotice("token_expiring", { at: stamp(speaker.tokenExpiresAt ?? clock.now()) }));
-    },
-    notifyDraining: (afterMs) => void budget.push(encodeNotice("draining", { afterMs })),
-    close,
-    checkBlock: () => (entry.isBlocked() ? close(4403) : undefined),
-  };
+  #flow(): void {
+    const full = this.#inbox.isFull(this.#state.kind !== "waiting") || !this.#budget.hasRoom();
+    if (full === this.#paused || this.isClosed()) return;
+    this.#paused = full;
+    if (full) this.#wire.pause();
+    else this.#wire.resume();
+  }
 }

@@ -3,6 +3,7 @@ import { isGuest } from "../domain/records.ts";
 import { reject, type Rejection } from "../protocol/index.ts";
 import { createPace } from "./pace.ts";
 import type { Policy } from "./policy.ts";
+import { Purses, soonMs, type Purse } from "./purses.ts";
 import type { Clock, Spending } from "./ports.ts";
 
 /** What one upload has set aside. */
@@ -25,30 +26,12 @@ export type UploadQuota = {
   forget(): void;
 };
 
-/** Bytes of one person, or of all guests of an address, in a day that begins with the first. `endsAt` is monotonic (RL08). */
-type Purse = {
-  readonly key: string;
-  readonly limit: number;
-  spent: number;
-  reserved: number;
-  since: number;
-  endsAt: number;
-};
-
-const dayMs = 86_400_000;
 const hourMs = 3_600_000;
-/** How long (ms) to wait for uploads that are on their way. */
-const soonMs = 2000;
-/** The keys under which the bytes are kept, beside the tokens. */
-export const uploadKey = "upload:";
-
 export function createUploadQuota(options: { policy: Policy; clock: Clock; spending: Spending }): UploadQuota {
   const { policy, clock, spending } = options;
   const hour = createPace(clock, hourMs);
-  const purses = new Map<string, Purse>();
   /** Uploads under way, by the keys of purses: nobody takes all the places. */
   const underWay = new Map<string, number>();
-  const dirty = new Set<Purse>();
   const limitsOf = (user: string): Policy["guest"] => (isGuest(user) ? policy.guest : policy.user);
   const addressKey = (key: string): string => `address:${key}`;
   const limitOf = (key: string): number =>
@@ -62,41 +45,17 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
     else underWay.delete(key);
   };
 
-  const purse = (key: string): Purse => {
-    const fresh = { key, limit: limitOf(key), spent: 0, reserved: 0, since: 0, endsAt: Number.NEGATIVE_INFINITY };
-    const known = purses.get(key) ?? fresh;
-    const now = clock.monotonic();
-    if (now >= known.endsAt) Object.assign(known, { spent: 0, since: clock.now(), endsAt: now + dayMs });
-    purses.set(key, known);
-    return known;
-  };
+  const purses = new Purses({ clock, spending, kind: "upload:", limitOf });
 
   /** A sentence with the number: what is left of the day's bytes. */
-  const full = ({ limit, spent, endsAt }: Purse, more: number): Rejection => {
-    // Where only what is on its way is in the way, it may be free again soon.
-    const retryAfterMs = spent + more <= limit ? soonMs : Math.max(1, endsAt - clock.monotonic());
+  const full = (purse: Purse, more: number): Rejection => {
+    const { limit, spent } = purse;
     const detail = `Files of ${limit} bytes may be sent in a day; ${Math.max(0, limit - spent)} are left.`;
-    return reject("quota_exceeded", { field: "file", limit, retryAfterMs, detail });
+    return reject("quota_exceeded", { field: "file", limit, retryAfterMs: purses.wait(purse, more), detail });
   };
 
   return {
-    async load() {
-      const now = clock.now();
-      for (const { key: kept, tokens, since } of await spending.all(now - dayMs)) {
-        if (!kept.startsWith(uploadKey)) continue;
-        const key = kept.slice(uploadKey.length);
-        // A day that begins in the future begins now: nobody is shut out for longer than one.
-        const left = Math.min(dayMs, since + dayMs - now);
-        purses.set(key, {
-          key,
-          limit: limitOf(key),
-          spent: tokens,
-          reserved: 0,
-          since,
-          endsAt: clock.monotonic() + left,
-        });
-      }
-    },
+    load: () => purses.load(),
     begin({ user, key, bytes }) {
       const keys = isGuest(user) && key !== undefined ? [user, addressKey(key)] : [user];
       const crowded = keys.find((one) => (underWay.get(one) ?? 0) >= atOnceOf(one));
@@ -115,7 +74,7 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
           detail,
         });
       }
-      const own = keys.map(purse);
+      const own = keys.map((one) => purses.at(one));
       let reserved = 0;
       let open = true;
       const reach = (total: number): Rejection | undefined => {
@@ -143,10 +102,7 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
         settle(kept) {
           if (!open) return;
           end();
-          for (const one of own) {
-            one.spent += kept;
-            if (one.limit !== Number.POSITIVE_INFINITY) dirty.add(one);
-          }
+          for (const one of own) purses.spend(one, kept);
         },
         release() {
           if (!open) return;
@@ -155,27 +111,8 @@ export function createUploadQuota(options: { policy: Policy; clock: Clock; spend
         },
       };
     },
-    drop(user) {
-      const own = purses.get(user);
-      purses.delete(user);
-      if (own !== undefined) dirty.delete(own);
-    },
-    async flush() {
-      const changed = [...dirty];
-      if (changed.length === 0) return;
-      dirty.clear();
-      try {
-        await spending.put(changed.map(({ key, spent, since }) => ({ key: uploadKey + key, tokens: spent, since })));
-      } catch (error) {
-        for (const one of changed) dirty.add(one);
-        throw error;
-      }
-    },
-    forget() {
-      const now = clock.monotonic();
-      for (const { key, endsAt, reserved } of purses.values()) {
-        if (now >= endsAt && reserved <= 0) purses.delete(key);
-      }
-    },
+    drop: (user) => purses.drop(user),
+    flush: () => purses.flush(),
+    forget: () => purses.forget(),
   };
 }

@@ -27,34 +27,79 @@ const frameLength = 48 * 1024;
 /** Messages in a snapshot. */
 const snapshotMessages = 50;
 
-type State =
-  | { readonly kind: "catching-up"; readonly seq: number }
-  | { readonly kind: "live"; readonly seq: number }
-  | { readonly kind: "closed" };
+type ViewerOptions = {
+  readonly conversation: string;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly outlet: Outlet;
+  readonly from: number | undefined;
+  readonly failed: (error: unknown) => void;
+};
 
-/** Opens a reader at `from`; undefined: with a snapshot. `failed` is told if the log cannot be read. */
-export function openViewer(options: {
-  conversation: string;
-  log: Log;
-  meter: Meter;
-  outlet: Outlet;
-  from: number | undefined;
-  failed: (error: unknown) => void;
-}): Viewer {
-  const { conversation, log, meter, outlet, failed } = options;
-  let state: State = { kind: "catching-up", seq: options.from ?? 0 };
-  let knownHead = 0;
-  const isClosed = (): boolean => state.kind === "closed";
+class LogViewer implements Viewer {
+  readonly #options: ViewerOptions;
+  #state: "catching-up" | "live" | "closed" = "catching-up";
+  /** The last seq that the reader has been sent. */
+  #seq: number;
+  #knownHead = 0;
+
+  constructor(options: ViewerOptions) {
+    this.#options = options;
+    this.#seq = options.from ?? 0;
+  }
+
+  offer(from: number, to: number, frame: Uint8Array): void {
+    if (to > this.#knownHead) this.#knownHead = to;
+    if (this.#state !== "live" || to <= this.#seq) return;
+    if (from === this.#seq + 1 && this.#options.outlet.push(frame)) {
+      this.#seq = to;
+      return;
+    }
+    // A gap, or a reader that does not read: from here on it is served from the log.
+    const why = from === this.#seq + 1 ? "no-room" : "mismatch";
+    this.#options.meter.note({ kind: "reader-behind", why });
+    this.#state = "catching-up";
+    this.#catchUp(this.#seq).catch(this.#options.failed);
+  }
+
+  close(): void {
+    this.#state = "closed";
+  }
+
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  async start(): Promise<void> {
+    const { conversation, log, outlet, from } = this.#options;
+    if (from !== undefined) return this.#catchUp(from);
+    const before = await log.conversation(conversation);
+    const page = await log.messages(conversation, { limit: snapshotMessages });
+    if (before === undefined || page === undefined || this.#isClosed()) return;
+    const { messages: whole, turns } = await readPage(log, conversation, page);
+    const { messages, more } = newestThatFit(whole, page.more);
+    const record = await log.conversation(conversation);
+    if (record === undefined || this.#isClosed()) return;
+    // Of what was erased meanwhile only the last event is left; a row that changed meanwhile is not that of the page.
+    if (record.deleted) return this.#catchUp(record.head - 1);
+    if (record.title !== before.title || record.archived !== before.archived) return this.start();
+    if (outlet.push(encodeSnapshot(record, page.head, log.epoch, { messages, more, turns }))) {
+      return this.#catchUp(page.head);
+    }
+    return (await outlet.room()) ? this.start() : undefined;
+  }
 
   /** Sends what comes after `seq` until there is no more. Nothing is held while the reader does not read. */
-  const catchUp = async (seq: number): Promise<void> => {
+  async #catchUp(seq: number): Promise<void> {
+    const { conversation, log, meter, outlet } = this.#options;
     let at = seq;
     let limit = fewestEntries;
-    while (!isClosed() && (await outlet.room()) && !isClosed()) {
+    while (!this.#isClosed() && (await outlet.room()) && !this.#isClosed()) {
       const { head, entries } = await log.entries(conversation, at, limit);
-      if (isClosed()) return;
-      if (entries.length === 0 && head >= knownHead && outlet.push(encodeLive(conversation, at, log.epoch))) {
-        state = { kind: "live", seq: at };
+      if (this.#isClosed()) return;
+      if (entries.length === 0 && head >= this.#knownHead && outlet.push(encodeLive(conversation, at, log.epoch))) {
+        this.#state = "live";
+        this.#seq = at;
         return;
       }
       let length = 0;
@@ -65,49 +110,18 @@ export function openViewer(options: {
         length += frame.length;
         at = group.at(-1)?.last ?? at;
       }
-      state = { kind: "catching-up", seq: at };
+      this.#seq = at;
       if (at > before) meter.note({ kind: "replayed", events: at - before });
       limit = length < pageLength ? Math.min(mostEntries, limit * 2) : Math.max(fewestEntries, limit / 2);
     }
-  };
+  }
+}
 
-  const start = async (): Promise<void> => {
-    if (options.from !== undefined) return catchUp(options.from);
-    const before = await log.conversation(conversation);
-    const page = await log.messages(conversation, { limit: snapshotMessages });
-    if (before === undefined || page === undefined || isClosed()) return;
-    const { messages: whole, turns } = await readPage(log, conversation, page);
-    const { messages, more } = newestThatFit(whole, page.more);
-    const record = await log.conversation(conversation);
-    if (record === undefined || isClosed()) return;
-    // Of what was erased meanwhile only the last event is left; a row that changed meanwhile is not that of the page.
-    if (record.deleted) return catchUp(record.head - 1);
-    if (record.title !== before.title || record.archived !== before.archived) return start();
-    if (outlet.push(encodeSnapshot(record, page.head, log.epoch, { messages, more, turns }))) {
-      return catchUp(page.head);
-    }
-    return (await outlet.room()) ? start() : undefined;
-  };
-  start().catch(failed);
-
-  return {
-    offer(from, to, frame) {
-      if (to > knownHead) knownHead = to;
-      if (state.kind !== "live" || to <= state.seq) return;
-      if (from === state.seq + 1 && outlet.push(frame)) {
-        state = { kind: "live", seq: to };
-        return;
-      }
-      // A gap, or a reader that does not read: from here on it is served from the log.
-      const { seq } = state;
-      meter.note({ kind: "reader-behind", why: from === seq + 1 ? "no-room" : "mismatch" });
-      state = { kind: "catching-up", seq };
-      catchUp(seq).catch(failed);
-    },
-    close() {
-      state = { kind: "closed" };
-    },
-  };
+/** Opens a reader at `from`; undefined: with a snapshot. `failed` is told if the log cannot be read. */
+export function openViewer(options: ViewerOptions): Viewer {
+  const viewer = new LogViewer(options);
+  viewer.start().catch(options.failed);
+  return viewer;
 }
 
 /** Entries in groups that fit a frame each. */

@@ -1,10 +1,13 @@
 // Owns the seam between a socket's bytes and the rest: what the server asks of a transport, and `ws` behind it.
+import type { Writable } from "node:stream";
 import type { WebSocket } from "ws";
 
 /** A connected socket, as the server sees it. */
 export interface Wire {
   /** Queues one text frame. Never blocks and never throws. */
   send(frame: Uint8Array | string): void;
+  /** What is sent from here to the loop's next turn goes out in one write. */
+  gather(): void;
   /** Bytes queued and not yet taken by the network. */
   buffered(): number;
   /** Stops and resumes reading, so that a flood is held back by the network itself. */
@@ -58,34 +61,80 @@ export function frameText(payload: Uint8Array | string): Buffer {
   return framed;
 }
 
-/** A `ws` socket as a Wire. `listen` is called once and gives where its events go. */
-export function wireOf(ws: WebSocket, socket: NodeJS.WritableStream, listen: (wire: Wire) => WireEvents): void {
-  const wire: Wire = {
-    send(frame) {
-      // Past `ws`: it would write head and payload apart. Nothing is compressed, so its own frames keep their order with these.
-      if (ws.readyState === ws.OPEN) socket.write(frameText(frame));
-    },
-    buffered: () => ws.bufferedAmount,
-    pause: () => ws.pause(),
-    resume: () => ws.resume(),
-    ping() {
-      if (ws.readyState === ws.OPEN) ws.ping(undefined, false, ignore);
-    },
-    close: (code, reason) => ws.close(code, cutReason(reason)),
-    terminate: () => ws.terminate(),
-  };
-  const events = listen(wire);
-  ws.on("message", (data, isBinary) => {
-    if (isBinary) return events.binary();
-    const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as ArrayBuffer);
-    events.text(bytes.toString("utf8"), bytes.length);
-  });
-  ws.on("ping", () => events.control());
-  ws.on("pong", () => events.control());
-  socket.on("drain", () => events.drained());
-  // `ws` closes with the right code by itself (1002, 1007, 1008, 1009); without a listener the error would be thrown.
-  ws.on("error", ignore);
-  ws.on("close", (code) => events.closed(code));
+/** A `ws` socket as a Wire. A class: a process has as many of these as sockets. */
+class SocketWire implements Wire {
+  readonly #ws: WebSocket;
+  readonly #socket: Writable;
+  #events: WireEvents | undefined;
+  /** Somebody waits for `drain`. */
+  #isFull = false;
+
+  constructor(ws: WebSocket, socket: Writable) {
+    this.#ws = ws;
+    this.#socket = socket;
+  }
+
+  listen(events: WireEvents): void {
+    const ws = this.#ws;
+    this.#events = events;
+    ws.on("message", (data, isBinary) => {
+      if (isBinary) return events.binary();
+      const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as ArrayBuffer);
+      events.text(bytes.toString("utf8"), bytes.length);
+    });
+    const control = (): void => events.control();
+    ws.on("ping", control);
+    ws.on("pong", control);
+    // `ws` closes with the right code by itself (1002, 1007, 1008, 1009); without a listener the error would be thrown.
+    ws.on("error", ignore);
+    ws.on("close", (code) => events.closed(code));
+  }
+
+  send(frame: Uint8Array | string): void {
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    // Past `ws`: it would write head and payload apart. Nothing is compressed, so its own frames keep their order with these.
+    if (this.#socket.write(frameText(frame)) || this.#isFull) return;
+    this.#isFull = true;
+    this.#socket.once("drain", () => {
+      this.#isFull = false;
+      this.#events?.drained();
+    });
+  }
+
+  gather(): void {
+    this.#socket.cork();
+    setImmediate(() => this.#socket.uncork());
+  }
+
+  buffered(): number {
+    return this.#socket.writableLength;
+  }
+
+  pause(): void {
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#ws.resume();
+  }
+
+  ping(): void {
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.ping(undefined, false, ignore);
+  }
+
+  close(code: number, reason: string): void {
+    this.#ws.close(code, cutReason(reason));
+  }
+
+  terminate(): void {
+    this.#ws.terminate();
+  }
+}
+
+/** Makes a `ws` socket a Wire. `listen` is called once and gives where its events go. */
+export function wireOf(ws: WebSocket, socket: Writable, listen: (wire: Wire) => WireEvents): void {
+  const wire = new SocketWire(ws, socket);
+  wire.listen(listen(wire));
 }
 
 const ignore = (): void => undefined;

@@ -13,6 +13,8 @@ export type Writer = {
   add(piece: ModelPiece): void;
   /** Offers what was added to the committer: once per read of the model, not per piece. */
   offer(): void;
+  /** Calls `go` when what was added is about to be committed; at once where nothing waits. So that a model is read once a tick. */
+  due(go: () => void): void;
   /** True while more may be added without waiting. */
   hasRoom(): boolean;
   room(): Promise<void>;
@@ -42,6 +44,7 @@ export function createWriter(options: {
   let events = 0;
   let lastOffer = Number.NEGATIVE_INFINITY;
   let waiters: (() => void)[] = [];
+  let parked: (() => void) | undefined;
 
   const wake = (): void => {
     const woken = waiters;
@@ -55,6 +58,11 @@ export function createWriter(options: {
   const isEmpty = (): boolean => inflight === undefined && buffer.size() === 0;
 
   const source: PieceSource = {
+    due() {
+      const go = parked;
+      parked = undefined;
+      go?.();
+    },
     collect() {
       if (inflight !== undefined || lost) return lost ? undefined : inflight;
       const { events: taken, grown } = buffer.take(claim.id, message.id, stamp(clock.now()), finishing);
@@ -84,6 +92,10 @@ export function createWriter(options: {
       const now = clock.monotonic();
       committer.offer(source, now - lastOffer >= quietAfter);
       lastOffer = now;
+    },
+    due(go) {
+      if (lost || isEmpty()) go();
+      else parked = go;
     },
     hasRoom: () => buffer.size() < roomLength,
     room: () => until(() => buffer.size() < roomLength),

@@ -45,6 +45,20 @@ const chrome =
   "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
 
 describe("a person's sessions", () => {
+  test("SE6 one that comes back a moment later is as it was written; from another device it is written anew", async () => {
+    const { talk } = await serve();
+    const first = await talk({ token: token("ann") }, { headers: { "user-agent": chrome } });
+    const [before] = await sessionsOf(first);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const again = await talk({ session: first.session }, { headers: { "user-agent": chrome } });
+    const [same] = await sessionsOf(again);
+    expect(same).toEqual(before);
+    const moved = await talk({ session: first.session, client: { name: "Pocket", version: "2" } });
+    const [other] = await sessionsOf(moved);
+    expect(other).toMatchObject({ id: before?.id, device: "Pocket" });
+    expect(Date.parse(other?.lastSeenAt ?? "")).toBeGreaterThan(Date.parse(before?.lastSeenAt ?? ""));
+  });
+
   test("PE7 are listed with device, place and times: one's own, the live ones, the newest first, and which is this one", async () => {
     const { talk } = await serve();
     const phone = await talk({ token: token("ann"), client: { name: "Pocket", version: "2" } });
@@ -341,7 +355,7 @@ describe("a guest signs in", () => {
       const frames: Frame[] = [];
       let code: number | undefined;
       const none = (): undefined => undefined;
-      const rest = { buffered: () => 0, pause: none, resume: none, ping: none, terminate: none };
+      const rest = { buffered: () => 0, gather: none, pause: none, resume: none, ping: none, terminate: none };
       const send = (text: Uint8Array | string): void => void frames.push(JSON.parse(text.toString()) as Frame);
       const socket = engine.accept({ ...rest, send, close: (with_) => (code = with_) });
       return { frames, closed: () => code, say: (frame) => socket.text(JSON.stringify(frame), 100) };

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createBudget } from "../../src/server/outlet.ts";
+import { Budget } from "../../src/server/outlet.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { createTails } from "../../src/server/tails.ts";
 import { createWriter } from "../../src/server/writer.ts";
@@ -8,7 +8,8 @@ import { openStore } from "../../src/adapters/embedded/store.ts";
 import { plainVault } from "../../src/adapters/embedded/plain-vault.ts";
 import { modelFrom } from "../../src/adapters/models/index.ts";
 import { localBus } from "../../src/adapters/embedded/bus.ts";
-import type { PieceSource } from "../../src/server/committer.ts";
+import { createCommitter, type PieceSource } from "../../src/server/committer.ts";
+import type { Work } from "../../src/domain/records.ts";
 import type { Wire } from "../../src/server/wire.ts";
 import { sendTo, Stage, startBare, until, words, type AnyEvent, type Frame } from "./talker.ts";
 
@@ -129,7 +130,7 @@ describe("readers", () => {
       ...systemClock,
       after: (ms: number, fn: () => void) => (expect(ms).toBe(60_000), (due = fn), () => (due = undefined)),
     };
-    const budget = createBudget(wire, clock, () => exhausted++);
+    const budget = new Budget(wire, clock, () => exhausted++);
     expect(budget.hasRoom()).toBe(true);
     buffered = 256 * 1024;
     expect(budget.hasRoom()).toBe(false);
@@ -287,5 +288,63 @@ describe("readers", () => {
     offered[0]?.committed({ ok: true, answer: {}, entries: [], conversation: undefined, repeated: false });
     await waiting;
     expect(writer.hasRoom()).toBe(true);
+  });
+
+  test("BA5 a model that brings all that had come is read again when a tick begins, and the tick commits what that brought", async () => {
+    const commits: string[] = [];
+    const log = {
+      commit(works: readonly Work[]) {
+        const texts = works.map((work) => {
+          const effect = work.decide({
+            conversation: {},
+            turn: () => ({ fence: 1, status: "running", length: 0 }),
+          } as never);
+          const [event] = "events" in effect ? effect.events : [];
+          return event?.kind === "reply.appended" ? event.text : "";
+        });
+        commits.push(texts.join("+"));
+        return Promise.resolve(works.map(() => ({ ok: true, answer: {}, entries: [], repeated: false }) as const));
+      },
+    };
+    const committer = createCommitter({
+      log: log as never,
+      clock: systemClock,
+      journal: { warn: () => undefined, error: () => undefined } as never,
+      meter: { note: () => undefined },
+      published: () => undefined,
+      broken: (failure) => expect(failure).toBeUndefined(),
+    });
+    const writer = createWriter({
+      claim: { id: "t", conversation: "c", fence: 1 },
+      message: { id: "m", parts: [] },
+      committer,
+      clock: systemClock,
+      onLost: () => expect("lost").toBe(""),
+    });
+    const say = (text: string): void => {
+      writer.add({ type: "text", text });
+      writer.offer();
+    };
+    let reads = 0;
+    const read = (text: string): Promise<void> =>
+      new Promise((resolve) =>
+        writer.due(() => {
+          reads += 1;
+          // As a model's iterator does: a moment later, by a promise.
+          void Promise.resolve().then(() => (say(text), resolve()));
+        }),
+      );
+    // Nothing waits: it is read at once. The first piece is committed at once, and more may be read from then on.
+    await read("a");
+    await read("b");
+    expect(commits).toEqual(["a"]);
+    // "b" waits for the tick. The next read does too, and is part of the same commit.
+    const next = read("c");
+    expect(reads).toBe(2);
+    await next;
+    await until(() => commits.length === 2 || undefined, "the tick");
+    expect(commits).toEqual(["a", "bc"]);
+    expect(reads).toBe(3);
+    await writer.flushed();
   });
 });

@@ -162,6 +162,7 @@ export async function startBare(
   const send: Wire["send"] = (frame) => void frames.push(JSON.parse(frame.toString()) as Frame);
   const rest = {
     buffered: more.buffered ?? (() => 0),
+    gather: nothing,
     pause: nothing,
     resume: nothing,
     ping: nothing,

@@ -134,6 +134,7 @@ export function createLink(options: LinkOptions) {
       options.sending(text, unsentBytes * weight);
       if (phase === "open") push({ kind: "frame", text, bytes: Buffer.byteLength(text) });
     },
+    gather: () => undefined,
     buffered: () => unsentBytes * weight,
     pause() {
       reading = false;

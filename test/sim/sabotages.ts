@@ -150,8 +150,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: "live frames jump over what a reader has not got",
     file: "server/viewer.ts",
-    from: "if (from === state.seq + 1 && outlet.push(frame)) {",
-    to: "if (from > state.seq && outlet.push(frame)) {",
+    from: "if (from === this.#seq + 1 && this.#options.outlet.push(frame)) {",
+    to: "if (from > this.#seq && this.#options.outlet.push(frame)) {",
   },
   {
     name: "catching up skips an entry",
@@ -162,13 +162,13 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: "a reader that does not read is left behind",
     file: "server/viewer.ts",
-    from: "      catchUp(seq).catch(failed);\n",
+    from: "    this.#catchUp(this.#seq).catch(this.#options.failed);\n",
     to: "",
   },
   {
     name: "a snapshot takes its title from later",
     file: "server/viewer.ts",
-    from: "if (record.title !== before.title || record.archived !== before.archived) return start();",
+    from: "if (record.title !== before.title || record.archived !== before.archived) return this.start();",
     to: "",
   },
   {
@@ -192,8 +192,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: "frames are sent after the close",
     file: "server/outlet.ts",
-    from: "    send(frame) {\n      if (closed) return;\n",
-    to: "    send(frame) {\n",
+    from: "  send(frame: string): void {\n    if (this.#closed) return;\n",
+    to: "  send(frame: string): void {\n",
   },
   {
     name: "the model is not told of a stop",
@@ -228,14 +228,14 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: "a logout while somebody comes in is missed",
     file: "server/socket.ts",
-    from: "if (await doorman.hasEnded(person.session.token)) close(4410);",
+    from: "if (await doorman.hasEnded(person.session.token)) this.close(4410);",
     to: "",
   },
   {
     name: "a peer that answers nothing is kept",
     file: "server/socket.ts",
-    from: "if (missed >= 2) {",
-    to: "if (missed >= 2e9) {",
+    from: "if (this.#missed >= 2) {",
+    to: "if (this.#missed >= 2e9) {",
   },
   {
     name: "a row of the list is told but once",

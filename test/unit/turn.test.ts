@@ -117,12 +117,12 @@ describe("turns", () => {
 describe("batching", () => {
   test("BA1 BA2 the first piece goes at once, the others wait for a tick that grows with the cost of commits", () => {
     expect(flushDelay({ now: 5, lastAt: 4, lastCost: 1, quiet: true })).toBe(0);
-    expect(flushDelay({ now: 5, lastAt: 4, lastCost: 1, quiet: false })).toBe(19);
+    expect(flushDelay({ now: 5, lastAt: 4, lastCost: 1, quiet: false })).toBe(17);
     expect(flushDelay({ now: 5, lastAt: 4, lastCost: 10, quiet: false })).toBe(59);
     expect(flushDelay({ now: 5, lastAt: 4, lastCost: 1000, quiet: false })).toBe(99);
     expect(flushDelay({ now: 500, lastAt: 4, lastCost: 1000, quiet: false })).toBe(0);
     const many = { now: 5, lastAt: 4, lastCost: 1 };
-    expect(flushDelay({ ...many, lastReplies: 60, quiet: false })).toBe(19);
+    expect(flushDelay({ ...many, lastReplies: 54, quiet: false })).toBe(17);
     expect(flushDelay({ ...many, lastReplies: 90, quiet: false })).toBe(29);
     expect(flushDelay({ ...many, lastReplies: 5000, quiet: false })).toBe(99);
     expect(flushDelay({ ...many, lastReplies: 90, quiet: true })).toBe(0);

@@ -1,7 +1,7 @@
 // Proves the framing of sent text against the library that reads it: every form of length, and many sockets of one frame.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Socket } from "node:net";
-import { PassThrough } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
 import { frameText, wireOf } from "../../src/server/wire.ts";
 
@@ -71,4 +71,28 @@ test("FR12 a reason of any length and any characters is cut on a whole character
     });
     expect(await closed).toEqual([4400, cut]);
   }
+});
+
+test("SO14 what is gathered goes out in one write, in its order, in the loop's next turn; what comes later by itself", async () => {
+  const writes: string[][] = [];
+  const record = (chunks: readonly Buffer[], done: () => void): void => {
+    writes.push(chunks.map((chunk) => chunk.subarray(2).toString()));
+    done();
+  };
+  const out = new Writable({
+    write: (chunk: Buffer, _encoding, done) => record([chunk], done),
+    writev: (items, done) =>
+      record(
+        items.map(({ chunk }) => chunk as Buffer),
+        done,
+      ),
+  });
+  wireOf(client, out, (wire) => {
+    wire.gather();
+    for (const text of ["one", "two", "three"]) wire.send(text);
+    setImmediate(() => setImmediate(() => wire.send("four")));
+    return { text() {}, binary() {}, control() {}, drained() {}, closed() {} };
+  });
+  expect(writes).toEqual([]);
+  await expect.poll(() => writes).toEqual([["one", "two", "three"], ["four"]]);
 });

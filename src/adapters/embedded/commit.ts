@@ -110,11 +110,12 @@ export function createCommit(
 
   /** The way of nearly every work: pieces of a running turn, which go to the tail and change no other row. */
   const savePieces = (view: LazyView, turn: TurnRecord, row: ConversationRecord, entries: readonly Entry[]): void => {
-    if (view.cid === undefined) return;
-    const own = hot.open(view.cid, row);
+    const own = view.hot;
+    if (own === undefined) return;
+    hot.openForPieces(own, turn.id);
     for (const entry of entries) tail.add(own, turn, entry, codec.sealEntry(own.cid, row.id, entry));
     own.record = row;
-    own.turns.set(turn.id, Object.freeze({ ...turn }));
+    own.turns.set(turn.id, Object.freeze(turn));
   };
 
   const saveAll = (view: LazyView, effect: Effect, row: ConversationRecord, entries: readonly Entry[]): void => {

@@ -14,7 +14,17 @@ export type HotConversation = {
   pieces: Piece[];
 };
 
-type Before = { readonly hot: HotConversation; readonly length: number } | undefined;
+type Before =
+  | { readonly kind: "none" }
+  | { readonly kind: "all"; readonly hot: HotConversation; readonly length: number }
+  /** Pieces came, and nothing else: what they changed of the conversation, its turn and its pieces. */
+  | {
+      readonly kind: "pieces";
+      readonly hot: HotConversation;
+      readonly record: ConversationRecord;
+      readonly turn: TurnRecord;
+      readonly length: number;
+    };
 
 /**
  * One process owns the file, so what is here needs no reading. Changes belong to the running transaction: `end(false)`
@@ -48,6 +58,14 @@ export class Hot {
     return fresh;
   }
 
+  /** As `open`, of a conversation with a running turn, where only its head, this turn's length and its pieces will change. */
+  openForPieces(hot: HotConversation, turn: string): void {
+    const record = hot.turns.get(turn);
+    if (record === undefined || this.#before.has(hot.cid)) this.#remember(hot.cid, hot);
+    else
+      this.#before.set(hot.cid, { kind: "pieces", hot, record: hot.record, turn: record, length: hot.pieces.length });
+  }
+
   /** Lets go of a conversation that nothing runs in. */
   drop(hot: HotConversation): void {
     this.#remember(hot.cid, hot);
@@ -79,16 +97,29 @@ export class Hot {
   }
 
   #remember(cid: number, known: HotConversation | undefined): void {
-    if (this.#before.has(cid)) return;
-    const copy = known && { hot: { ...known, turns: new Map(known.turns) }, length: known.pieces.length };
-    this.#before.set(cid, copy);
+    const before = this.#before.get(cid);
+    if (before !== undefined && before.kind !== "pieces") return;
+    if (known === undefined) return void this.#before.set(cid, { kind: "none" });
+    const hot = { ...known, turns: new Map(known.turns) };
+    if (before !== undefined) {
+      hot.record = before.record;
+      hot.turns.set(before.turn.id, before.turn);
+    }
+    this.#before.set(cid, { kind: "all", hot, length: before?.length ?? known.pieces.length });
   }
 
   #restore(cid: number, before: Before): void {
+    if (before.kind === "pieces") {
+      const { hot, record, turn, length } = before;
+      hot.record = record;
+      hot.turns.set(turn.id, turn);
+      hot.pieces.length = length;
+      return;
+    }
     const now = this.#byCid.get(cid);
     if (now !== undefined) this.#byId.delete(now.record.id);
     this.#byCid.delete(cid);
-    if (before === undefined) return;
+    if (before.kind === "none") return;
     before.hot.pieces.length = before.length;
     this.#put(before.hot);
   }

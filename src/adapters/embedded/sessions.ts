@@ -5,7 +5,10 @@ import type { Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { createForgetPeople } from "./forgetting.ts";
 import type { Hot } from "./hot.ts";
-import { integer, integerOrNull, text, type Row } from "./rows.ts";
+import { bytes, integer, integerOrNull, text, type Row } from "./rows.ts";
+
+/** Descriptions that were opened last and are kept as they are, at most: a session is looked up twice when it comes back. */
+const mostKept = 1_024;
 
 const aboutContext = (id: string): string => `session:${id}`;
 const isOptional = (value: unknown, type: "string" | "number"): boolean => value === undefined || typeof value === type;
@@ -35,10 +38,18 @@ export function createSessions(db: Database, codec: Codec, hot: Hot, clock: Pick
   );
 
   const sealAbout = (id: string, about: SessionAbout): Uint8Array => codec.sealShared(about, aboutContext(id));
+  const kept = new Map<string, { readonly sealed: Uint8Array; readonly about: SessionAbout }>();
   const aboutOf = (row: Row, id: string): SessionAbout => {
     if (row["client"] === null) return {};
-    const about = codec.openShared(row, "client", aboutContext(id), isAbout);
-    return typeof about === "string" ? { device: about } : about;
+    const sealed = bytes(row, "client");
+    const known = kept.get(id);
+    if (known !== undefined && Buffer.compare(known.sealed, sealed) === 0) return known.about;
+    const opened = codec.openShared(row, "client", aboutContext(id), isAbout);
+    const about = typeof opened === "string" ? { device: opened } : opened;
+    const [oldest] = kept.keys();
+    if (oldest !== undefined && kept.size >= mostKept) kept.delete(oldest);
+    kept.set(id, { sealed, about });
+    return about;
   };
   const recordOf = (row: Row): SessionRecord => {
     const id = text(row, "id");

@@ -31,7 +31,9 @@ export class Tail {
   #isDue = true;
   #before = { oldest: 1, newest: 0 };
   /** The newest pieces as they were given, each at its place modulo the length: settling need not open what was just sealed. */
-  readonly #recent = new Map<number, { readonly place: number; readonly cid: number; readonly entry: Entry }>();
+  readonly #recent = Array.from<Entry | undefined>({ length: recentPieces });
+  readonly #recentPlace = new Float64Array(recentPieces);
+  readonly #recentCid = new Float64Array(recentPieces);
 
   constructor(db: Database, hot: Hot, longest: number) {
     this.#hot = hot;
@@ -74,16 +76,19 @@ export class Tail {
     hot.pieces.push({ last: entry.last, place, turn: turn.id });
     // A place is given again after a transaction that failed: whatever stood there goes.
     const isShort = entry.event.kind === "reply.appended" && entry.event.text.length <= recentLength;
-    if (isShort) this.#recent.set(place % recentPieces, { place, cid: hot.cid, entry });
-    else this.#recent.delete(place % recentPieces);
+    const slot = place % recentPieces;
+    this.#recent[slot] = isShort ? entry : undefined;
+    this.#recentPlace[slot] = place;
+    this.#recentCid[slot] = hot.cid;
   }
 
   /** The pieces behind `seq`, `limit` at most; `open` is asked for what is not in memory any more. */
   read(hot: HotConversation, seq: number, limit: number, open: (last: number, body: Uint8Array) => Entry): Entry[] {
     const start = firstBehind(hot.pieces, seq);
     return hot.pieces.slice(start, start + limit).map(({ last, place }) => {
-      const recent = this.#recent.get(place % recentPieces);
-      return recent?.place === place ? recent.entry : open(last, bytes(this.#sql.body.get(place) ?? {}, "body"));
+      const slot = place % recentPieces;
+      const recent = this.#recentPlace[slot] === place ? this.#recent[slot] : undefined;
+      return recent ?? open(last, bytes(this.#sql.body.get(place) ?? {}, "body"));
     });
   }
 
@@ -119,7 +124,7 @@ export class Tail {
   erase(cid: number): void {
     this.#isDue = true;
     this.#sql.erase.run(cid);
-    for (const [slot, piece] of this.#recent) if (piece.cid === cid) this.#recent.delete(slot);
+    for (let slot = 0; slot < recentPieces; slot++) if (this.#recentCid[slot] === cid) this.#recent[slot] = undefined;
   }
 
   /** Drops dead rows from the front, some at a time. At the end of every transaction of works. */
@@ -134,6 +139,10 @@ export class Tail {
     this.#isDue = end < living;
     if (end <= this.#oldest) return;
     this.#sql.trim.run(end);
+    for (let place = Math.max(this.#oldest, end - recentPieces); place < end; place++) {
+      const slot = place % recentPieces;
+      if (this.#recentPlace[slot] === place) this.#recent[slot] = undefined;
+    }
     this.#oldest = end;
   }
 

@@ -16,7 +16,7 @@ export class LazyView implements View {
   readonly #db: Database;
   readonly #codec: Codec;
   readonly #work: Work;
-  readonly #messages = new Map<string, MessageRecord | undefined>();
+  #messages: Map<string, MessageRecord | undefined> | undefined;
 
   constructor(db: Database, codec: Codec, hot: Hot, work: Work) {
     this.#db = db;
@@ -41,13 +41,14 @@ export class LazyView implements View {
   message(id: string): MessageRecord | undefined {
     const named = id === this.conversation?.newest || this.#work.needs?.messages?.includes(id) === true;
     if (!named || this.cid === undefined) return undefined;
-    if (!this.#messages.has(id)) {
+    const known = (this.#messages ??= new Map());
+    if (!known.has(id)) {
       const row = this.#db
         .prepare("SELECT id, open_since, body FROM messages WHERE cid = ? AND id = ?")
         .get(this.cid, id);
-      this.#messages.set(id, row && this.#codec.message(this.cid, this.#work.conversation, row));
+      known.set(id, row && this.#codec.message(this.cid, this.#work.conversation, row));
     }
-    return this.#messages.get(id);
+    return known.get(id);
   }
 
   turn(id: string): TurnRecord | undefined {

@@ -4,6 +4,7 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import type { Usage } from "../../protocol/index.ts";
 import { ModelFailure, type ModelPiece } from "../../server/ports.ts";
 import { failureOfEvent, readError } from "./failures.ts";
+import { createPlainChunks } from "./plain-chunks.ts";
 
 /** Most bytes without a single event: bounds an event, a line and whatever else never ends. */
 const eventBytes = 16 * 1024 * 1024;
@@ -59,6 +60,7 @@ export function createCompletionStream(options: {
   let failure: ModelFailure | undefined;
   let inRow = 0;
   let bytesSinceEvent = 0;
+  const plainChunks = createPlainChunks();
 
   const fail = (detail: string): void => {
     failure ??= new ModelFailure("model_unavailable", { retryable: true, detail });
@@ -128,12 +130,18 @@ export function createCompletionStream(options: {
       return;
     }
     if (!eventNames.has(event)) return drop("foreign");
+    const plain = event === undefined ? plainChunks.read(data) : undefined;
+    if (plain !== undefined) {
+      inRow = 0;
+      return append("text", plain);
+    }
     let value: unknown;
     try {
       value = JSON.parse(data);
     } catch {
       return drop("malformed");
     }
+    if (event === undefined) plainChunks.learn(data, value);
     readChunk(event === "error" && isFields(value) && !("error" in value) ? { error: value } : value);
   };
 

@@ -3,7 +3,7 @@ import { request as requestHttp, type Agent, type ClientRequest, type IncomingMe
 import { request as requestHttps } from "node:https";
 
 /** What may wait here unread, in bytes; past it the socket is not read any further. */
-const unreadBytes = 64 * 1024;
+const unreadBytes = 256 * 1024;
 /** How long an answer that said all may take to end by itself, so that its connection can serve the next request. */
 const endMs = 1_000;
 
@@ -12,10 +12,12 @@ export type Exchange = {
   /** A header of the answer by its name in lower case. */
   readonly header: (name: string) => string | undefined;
   /**
-   * All that has arrived since the last call, at least one chunk. Empty: the answer has ended. `patienceMs`: after so
-   * long without a byte, "silent". Throws what broke the connection, or the signal's reason.
+   * All that has arrived since the last call. Empty: the answer has ended; undefined: nothing has come yet. Throws what
+   * broke the connection, or the signal's reason.
    */
-  read(patienceMs?: number): Promise<readonly Buffer[] | "silent">;
+  take(): readonly Buffer[] | undefined;
+  /** Resolves when `take` has something to give or to throw, or after `patienceMs` of silence. Never rejects. */
+  arrived(patienceMs?: number): Promise<void>;
   /** No more is wanted. `whole`: all was said; the connection may be kept. Else it is destroyed at once. */
   close(whole: boolean): void;
 };
@@ -71,25 +73,13 @@ function follow(request: ClientRequest, response: IncomingMessage, signal: Abort
     wake?.();
   });
 
-  const wait = (patienceMs: number | undefined): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = patienceMs === undefined ? undefined : setTimeout(() => wake?.(), patienceMs);
-      wake = () => {
-        clearTimeout(timer);
-        wake = undefined;
-        resolve();
-      };
-    });
-
   return {
     status: response.statusCode ?? 0,
     header: (name) => {
       const value = response.headers[name];
       return Array.isArray(value) ? value[0] : value;
     },
-    read: async (patienceMs) => {
-      signal.throwIfAborted();
-      if (chunks.length === 0 && state === "open") await wait(patienceMs);
+    take: () => {
       signal.throwIfAborted();
       if (chunks.length > 0) {
         const taken = chunks;
@@ -98,10 +88,20 @@ function follow(request: ClientRequest, response: IncomingMessage, signal: Abort
         if (response.isPaused()) response.resume();
         return taken;
       }
-      if (state === "open") return "silent";
+      if (state === "open") return undefined;
       if (state !== "ended") throw state.broken;
       return [];
     },
+    arrived: (patienceMs) =>
+      new Promise((resolve) => {
+        if (chunks.length > 0 || state !== "open" || signal.aborted) return resolve();
+        const timer = patienceMs === undefined ? undefined : setTimeout(() => wake?.(), patienceMs);
+        wake = () => {
+          clearTimeout(timer);
+          wake = undefined;
+          resolve();
+        };
+      }),
     close: (whole) => {
       isWanted = false;
       chunks = [];
@@ -128,8 +128,11 @@ export async function readText(
   const parts = [...before];
   let bytes = 0;
   for (;;) {
-    const read = await exchange.read();
-    if (read === "silent") continue;
+    const read = exchange.take();
+    if (read === undefined) {
+      await exchange.arrived();
+      continue;
+    }
     if (read.length === 0) return { text: Buffer.concat(parts).toString(), whole: true };
     for (const chunk of read) {
       parts.push(chunk);

@@ -67,7 +67,21 @@ export function openAiModel(options: OpenAiOptions): Model {
         throw failureOfStatus(exchange.status, exchange.header, text, { now: now(), secrets });
       }
       const reading = createCompletionStream({ secrets, onDropped: options.onDropped });
-      yield* readReply(exchange, reading);
+      let read = await readFirst(exchange, reading);
+      // One generator and few promises: this runs for each read of each reply.
+      for (let isOpen = true; isOpen; read = undefined) {
+        if (reading.finish() !== undefined) read ??= await readLast(exchange);
+        else read ??= exchange.take() ?? (await readNext(exchange));
+        for (const chunk of read) reading.feed(chunk);
+        if (read.length === 0) reading.end();
+        isOpen = read.length > 0 && !reading.done() && reading.failure() === undefined;
+        const pieces = reading.take(!isOpen);
+        const usage = isOpen ? undefined : reading.usage();
+        if (usage !== undefined) pieces.push({ type: "usage", usage });
+        if (pieces.length > 0) yield pieces;
+      }
+      const failure = reading.failure() ?? failureOfFinish(reading.finish(), reading.done());
+      if (failure !== undefined) throw failure;
       whole = true;
     } catch (error) {
       throw signal.aborted ? signal.reason : failureOfConnection(error, secrets);
@@ -76,46 +90,30 @@ export function openAiModel(options: OpenAiOptions): Model {
     }
   }
 
-  return { name, capabilities: { prefill, images }, stream };
+  return { name, capabilities: { prefill, images, gathers: true }, stream };
 }
 
-async function* readReply(exchange: Exchange, reading: CompletionStream): AsyncGenerator<readonly ModelPiece[]> {
-  const isStream = (exchange.header("content-type") ?? "").includes("text/event-stream");
-  let first: readonly Buffer[] | undefined;
-  if (!isStream) {
-    const read = await exchange.read();
-    first = read === "silent" ? [] : read;
-    if (!/^\uFEFF?\s*(?:data|event|id|retry)?:/.test(Buffer.concat(first).toString())) {
-      const { text } = await readText(exchange, completionBytes, first);
-      if (!reading.feedWhole(parseJson(text))) throw noCompletion(exchange);
-      first = [];
-    }
-  }
-  let isOpen = true;
-  while (isOpen) {
-    const read = first ?? (await readOn(exchange, reading));
-    first = undefined;
-    for (const chunk of read) reading.feed(chunk);
-    if (read.length === 0) reading.end();
-    isOpen = read.length > 0 && !reading.done() && reading.failure() === undefined;
-    const pieces = reading.take(!isOpen);
-    const usage = isOpen ? undefined : reading.usage();
-    if (usage !== undefined) pieces.push({ type: "usage", usage });
-    if (pieces.length > 0) yield pieces;
-  }
-  const failure = reading.failure() ?? failureOfFinish(reading.finish(), reading.done());
-  if (failure !== undefined) throw failure;
+/** Of an answer that does not say that it is a stream: its beginning, where it is one; else nothing, the whole being read. */
+async function readFirst(exchange: Exchange, reading: CompletionStream): Promise<readonly Buffer[] | undefined> {
+  if ((exchange.header("content-type") ?? "").includes("text/event-stream")) return undefined;
+  const first = await readNext(exchange);
+  if (/^\uFEFF?\s*(?:data|event|id|retry)?:/.test(Buffer.concat(first).toString())) return first;
+  const { text } = await readText(exchange, completionBytes, first);
+  if (!reading.feedWhole(parseJson(text))) throw noCompletion(exchange);
+  return [];
 }
 
-/** The next bytes; none where the stream has ended, or has said its last word and then fell silent or was cut. */
-async function readOn(exchange: Exchange, reading: CompletionStream): Promise<readonly Buffer[]> {
-  if (reading.finish() === undefined) {
-    const read = await exchange.read();
-    return read === "silent" ? [] : read;
-  }
+/** The next bytes; none where the stream has ended. */
+async function readNext(exchange: Exchange): Promise<readonly Buffer[]> {
+  await exchange.arrived();
+  return exchange.take() ?? [];
+}
+
+/** The next bytes of a stream that has said its last word; none where it has ended, then falls silent or is cut. */
+async function readLast(exchange: Exchange): Promise<readonly Buffer[]> {
   try {
-    const read = await exchange.read(finishMs);
-    return read === "silent" ? [] : read;
+    await exchange.arrived(finishMs);
+    return exchange.take() ?? [];
   } catch {
     return []; // Nothing is missing; an abort is seen by the caller.
   }
