@@ -1,10 +1,13 @@
 // The scene of malformed frames: by grammar and by mutation, over many sockets; answered or closed as the page says, and nothing more.
 import { createFlood } from "../hostile/flood.ts";
-import type { Scene } from "./scene.ts";
+import { sleep, type Scene } from "./scene.ts";
 import { Stage } from "./stage.ts";
 
 /** What the server's memory may grow by from the first tenth to the last (MiB). */
 const growth = 200;
+
+/** How long the server may take to let go of sockets that are gone (ms): two heartbeats and more. */
+const letGo = 90_000;
 
 export const malformed: Scene = {
   name: "malformed",
@@ -29,6 +32,11 @@ export const malformed: Scene = {
       for (const [code, count] of closes) ledger.saw(`closed${code}`, count);
       for (const [code, count] of errors) ledger.saw(code, count);
       for (const problem of problems) ledger.bad(problem.startsWith("closed") ? "wrongCloses" : "torn", problem);
+      // Whatever they ended with, the server holds none of them: only the healthy client is there.
+      const end = performance.now() + letGo;
+      let held = await stage.metric("throughline_sockets");
+      for (; held > 1 && performance.now() < end; held = await stage.metric("throughline_sockets")) await sleep(200);
+      if (held !== 1) ledger.bad("stuck", `the server still holds ${held} sockets of ${connections}`);
       const grown = Math.round((memory.at(-1) ?? Infinity) - (memory[0] ?? 0));
       ledger.most("grownMiB", grown);
       if (grown > growth) ledger.bad("stuck", `the server holds ${grown} MiB more than in the beginning`);

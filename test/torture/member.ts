@@ -17,6 +17,8 @@ export type MemberOptions = {
   readonly session?: string | undefined;
   /** Close codes that are as they should be, after signing in. What ends before that may always be lost, turned away or restarting. */
   readonly fair: readonly number[];
+  /** Is told of this member before it connects. */
+  readonly came?: ((member: Member) => void) | undefined;
   /** Words that must be in no frame. */
   readonly secret?: string | undefined;
 };
@@ -54,6 +56,7 @@ export class Member {
     this.#with = options;
     this.name = options.name;
     this.#session = options.session;
+    options.came?.(this);
     this.#connect();
   }
 

@@ -32,6 +32,8 @@ export class Stage {
   readonly server: ServerProcess;
   readonly neighbour: Neighbour;
   readonly #run: Run;
+  /** Everybody who came: where a scene breaks off, nobody may go on trying to come back. */
+  readonly #people: Member[] = [];
   #joined = 0;
 
   private constructor(
@@ -59,14 +61,16 @@ export class Stage {
       ...options.settings,
     };
     const server = new ServerProcess(settings, options.before);
+    let stage: Stage | undefined;
     try {
       options.prepare?.(server.dataDir);
       await server.start();
-      const stage = new Stage(run, model, server, options);
+      stage = new Stage(run, model, server, options);
       await act(stage);
       await stage.neighbour.end();
       checkContexts(model.requests, run.ledger);
     } finally {
+      if (stage !== undefined) for (const member of stage.#people) member.leave();
       await server.end("SIGKILL");
       await model.close();
       options.tidy?.(server.dataDir);
@@ -78,7 +82,8 @@ export class Stage {
   /** What a person on this stage is made of. */
   member(more: Partial<MemberOptions> & Pick<MemberOptions, "fair">): MemberOptions {
     const { ledger, random } = this.#run;
-    return { name: `person${this.#joined++}`, url: () => this.server.url, ledger, random, secret, ...more };
+    const came = (member: Member): void => void this.#people.push(member);
+    return { name: `person${this.#joined++}`, url: () => this.server.url, ledger, random, secret, came, ...more };
   }
 
   /** Resident memory of the server, in MiB. */

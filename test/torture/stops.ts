@@ -42,8 +42,8 @@ export const stops: Scene = {
                 : await begin(run, pair, roll < 0.35 ? 3 : 1, (seed += 5));
             own += turns.length;
             asked += turns.length;
-            await Promise.all(turns.map((turn) => stopAndCheck(run, stage, pair, turn, ends)));
             if (Math.floor(asked / 1000) > Math.floor((asked - turns.length) / 1000)) say(`${asked} stops`);
+            await Promise.all(turns.map((turn) => stopAndCheck(run, stage, pair, turn, ends)));
           }
           await compare(run, stage, pair, ends);
         }
