@@ -139,7 +139,8 @@ export function createPresence(options: PresenceOptions): Presence {
     },
     disconnect(number, code) {
       const row = present.get(number);
-      if (row === undefined) return undefined;
+      // One that is being closed is no connection any more, though its peer may take its time.
+      if (row === undefined || row.socket.isClosed()) return undefined;
       const was = connection(row);
       row.socket.close(code);
       return was;

@@ -147,7 +147,7 @@ test("UI17 C4 the server is gone: the app opens all the same, keeps what is type
   await page.reload();
   await page.locator(".tl-own").waitFor();
   await stage.server.start();
-  await page.locator('.tl-dot[data-state="online"]').waitFor();
+  await page.locator('.tl-dot[data-state="online"]').waitFor({ timeout: 60_000 }); // The longest wait between two tries is 20 s.
   await soon(() => page.locator('.tl-reply[data-status="completed"]').count(), { timeout: 15_000 }).toBe(1);
   await soon(() => textIn(page.locator(".tl-reply"))).toBe(bare(proseText(27, 90)));
   expect(stage.model.requests.filter(({ behaviour }) => behaviour.seed === 27)).toHaveLength(1);
