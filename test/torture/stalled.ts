@@ -92,6 +92,8 @@ export const stalled: Scene = {
             if ((own?.snapshots ?? 0) > 0) ledger.bad("mismatched", `${member.name} got a snapshot for a good cursor`);
             ledger.operations++;
             member.leave();
+            // A thousand of them would not fit into this process.
+            member.views.clear();
           });
         },
         2,
