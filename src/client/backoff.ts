@@ -19,7 +19,7 @@ export type AfterClose =
   | { readonly do: "sign-in" }
   | { readonly do: "stop" };
 
-const isKnown = (code: number): code is keyof typeof closeCodes => Object.hasOwn(closeCodes, code);
+const isKnown = (code: number): code is keyof typeof closeCodes => code in closeCodes;
 
 /** `attempt` counts the tries since a connection last held. `reason` is that of the close frame. */
 export function afterClose(code: number, reason: string, attempt: number, random: () => number): AfterClose {
@@ -27,14 +27,13 @@ export function afterClose(code: number, reason: string, attempt: number, random
   const again = { do: "reconnect", firm: false, skipFrame: false } as const;
   switch (action) {
     case "reconnect":
-      return { ...again, wait: backoff(attempt, random) };
     case "skip-frame":
-      return { ...again, wait: backoff(attempt, random), skipFrame: true };
+      return { ...again, wait: backoff(attempt, random), skipFrame: action === "skip-frame" };
     case "reconnect-slower":
       return { ...again, wait: slowerWait + backoff(attempt + 2, random), firm: true };
     case "wait": {
       const seconds = Number.parseFloat(reason);
-      const asked = Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds, 3600) * 1000 : longestWait;
+      const asked = seconds >= 0 && seconds < Number.POSITIVE_INFINITY ? Math.min(seconds, 3600) * 1000 : longestWait;
       // A little later than asked, so that all who were told the same do not come together.
       return { ...again, wait: asked + random() * firstWait, firm: true };
     }

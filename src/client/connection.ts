@@ -77,7 +77,8 @@ export function createConnection(options: ConnectionOptions): Connection {
   let firm = false;
   /** A socket was open once: whoever refuses now does so for a while. */
   let opened = false;
-  let blocked = false;
+  /** How often HTTP answered in a row where sockets did not open. */
+  let answers = 0;
   let cancelWait: () => void = () => undefined;
   let unwatch: () => void = () => undefined;
 
@@ -101,7 +102,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       events: {
         authenticating() {
           opened = true;
-          blocked = false;
+          answers = 0;
           show({ kind: "authenticating", attempt: attempt + 1 });
         },
         welcomed(ack) {
@@ -124,21 +125,22 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   const wait = (shortest: number): void => {
     cancelWait();
+    // One answer is not enough: a server may have come back since the attempt, and the next one finds it.
+    const blocked = answers > 1;
     const ms = blocked ? Math.max(shortest, blockedWait * (1 + random())) : shortest;
     const at = clock.now() + ms;
     if (!environment.isOnline()) show({ kind: "offline", attempt, at });
-    else show({ kind: "reconnecting", attempt, at, ...(blocked ? { blocked } : {}) });
+    else show({ kind: "reconnecting", attempt, at, ...(blocked && { blocked }) });
     cancelWait = clock.after(ms, () => begin());
   };
 
   /** A refused upgrade looks to a page like a network that is gone: HTTP tells them apart (CO21). */
   const lookAround = async (): Promise<void> => {
     const waiting = state.getSnapshot();
-    const answers = await environment.answers(healthUrl(options.url));
-    if (opened || answers === blocked) return;
-    blocked = answers;
+    answers = (await environment.answers(healthUrl(options.url))) ? answers + 1 : 0;
     // Where the next attempt is under way already, it is the one after it that waits longer.
-    if (waiting.kind === "reconnecting" && state.getSnapshot() === waiting) wait(backoff(attempt, random));
+    if (!opened && answers > 1 && waiting.kind === "reconnecting" && state.getSnapshot() === waiting)
+      wait(backoff(attempt, random));
   };
 
   const closed = (link: Link, code: number, reason: string, welcomed: boolean): void => {
@@ -226,7 +228,8 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   const renew = (): void => {
     attempt = 0;
-    refused = blocked = false;
+    answers = 0;
+    refused = false;
     unwatch();
     unwatch = environment.wakes(woken);
     begin();

@@ -508,7 +508,13 @@ test("CO21 HS01 a server that answers HTTP but never lets a socket in is told fr
   // A server that is not ready is not one that refuses.
   answer = () => Promise.resolve(new Response("not ready", { status: 503 }));
   expect(await refuse()).toBeLessThan(10_000);
+  // It may have come back since the attempt: nobody waits for long before another one has failed, too.
   answer = () => Promise.resolve(new Response("ready"));
+  expect(await refuse()).toBeLessThan(20_000);
+  answer = () => Promise.resolve(new Response("not ready", { status: 503 }));
+  expect(await refuse()).toBeLessThan(20_000);
+  answer = () => Promise.resolve(new Response("ready"));
+  expect(await refuse()).toBeLessThan(20_000);
   expect(await refuse()).toBe(45_000);
   await settle();
   net.last().end(1006);
