@@ -65,9 +65,6 @@ export function frameText(payload: Uint8Array | string): Buffer {
 class SocketWire implements Wire {
   readonly #ws: WebSocket;
   readonly #socket: Writable;
-  #events: WireEvents | undefined;
-  /** Somebody waits for `drain`. */
-  #isFull = false;
 
   constructor(ws: WebSocket, socket: Writable) {
     this.#ws = ws;
@@ -76,7 +73,8 @@ class SocketWire implements Wire {
 
   listen(events: WireEvents): void {
     const ws = this.#ws;
-    this.#events = events;
+    // Also where it was `ws` that filled the socket, with pongs: whoever waits for room is told.
+    this.#socket.on("drain", () => events.drained());
     ws.on("message", (data, isBinary) => {
       if (isBinary) return events.binary();
       const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as ArrayBuffer);
@@ -91,14 +89,8 @@ class SocketWire implements Wire {
   }
 
   send(frame: Uint8Array | string): void {
-    if (this.#ws.readyState !== this.#ws.OPEN) return;
     // Past `ws`: it would write head and payload apart. Nothing is compressed, so its own frames keep their order with these.
-    if (this.#socket.write(frameText(frame)) || this.#isFull) return;
-    this.#isFull = true;
-    this.#socket.once("drain", () => {
-      this.#isFull = false;
-      this.#events?.drained();
-    });
+    if (this.#ws.readyState === this.#ws.OPEN) this.#socket.write(frameText(frame));
   }
 
   gather(): void {

@@ -96,3 +96,12 @@ test("SO14 what is gathered goes out in one write, in its order, in the loop's n
   expect(writes).toEqual([]);
   await expect.poll(() => writes).toEqual([["one", "two", "three"], ["four"]]);
 });
+
+test("RD4 a socket that is empty again says so, whoever had filled it", async () => {
+  const out = new PassThrough({ highWaterMark: 4 });
+  let drained = 0;
+  wireOf(client, out, () => ({ text() {}, binary() {}, control() {}, drained: () => drained++, closed() {} }));
+  expect(out.write("as a pong of the library's")).toBe(false);
+  out.resume();
+  await expect.poll(() => drained).toBe(1);
+});
