@@ -348,7 +348,8 @@ describe("readers", () => {
     await writer.flushed();
   });
 
-  test("BA6 a tick of many replies is committed 64 at a time, and what is asked meanwhile is answered in between", async () => {
+  /** Commits of one tick with 200 replies, and of a command that is sent at the first of them. */
+  async function commitsOfTick(comingIn: boolean): Promise<string[][]> {
     const commits: string[][] = [];
     const work = (conversation: string): Work => ({ conversation, decide: () => ({ events: [], answer: {} }) });
     let answered: Promise<unknown> | undefined;
@@ -368,6 +369,7 @@ describe("readers", () => {
       published: () => undefined,
       broken: (failure) => expect(failure).toBeUndefined(),
     });
+    if (comingIn) committer.cameIn();
     let due = 0;
     const left = new Set<string>();
     for (let i = 0; i < 200; i++) {
@@ -384,10 +386,20 @@ describe("readers", () => {
     }
     await until(() => left.size === 0 || undefined, "all of them");
     await answered;
-    expect(commits.findIndex((names) => names.includes("asked"))).toBe(1);
-    const sizes = commits.map((names) => names.filter((name) => name !== "asked").length).filter((size) => size > 0);
-    expect(sizes).toEqual([64, 64, 64, 8]);
     expect(new Set(commits.flat()).size).toBe(201);
     expect(due).toBeGreaterThanOrEqual(200);
+    return commits;
+  }
+  const repliesOf = (commits: string[][]): number[] =>
+    commits.map((names) => names.filter((name) => name !== "asked").length).filter((size) => size > 0);
+
+  test("BA6 a tick of many replies is committed 64 at a time while people come in, and what is asked meanwhile is answered in between", async () => {
+    const commits = await commitsOfTick(true);
+    expect(commits.findIndex((names) => names.includes("asked"))).toBe(1);
+    expect(repliesOf(commits)).toEqual([64, 64, 64, 8]);
+  });
+
+  test("BA6 a tick of many replies is one commit while nobody comes in", async () => {
+    expect(repliesOf(await commitsOfTick(false))).toEqual([200]);
   });
 });
