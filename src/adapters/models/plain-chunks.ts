@@ -35,9 +35,8 @@ export function createPlainChunks(): PlainChunks {
     skim(stream) {
       let text = "";
       let length = 0;
-      const begin = head;
-      while (begin !== undefined && stream.startsWith(begin, length)) {
-        const start = length + begin.length;
+      if (head === undefined) return { text, length };
+      for (let start = head.length; stream.startsWith(head, length); start = length + head.length) {
         const end = stream.indexOf("\n\n", start);
         if (end - after.length < start || !stream.endsWith(after, end)) break;
         // Where a line ends in between, it is no JSON string: the break stands in it as it is.
