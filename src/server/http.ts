@@ -22,7 +22,7 @@ import {
 } from "./gate.ts";
 import type { Journal, Meter } from "./ports.ts";
 import { secondsOf, sendProblem } from "./problem.ts";
-import { wireOf } from "./wire.ts";
+import { ServerSocket, wireOf } from "./wire.ts";
 
 export type HttpOptions = GateOptions & {
   readonly engine: Pick<Engine, "ready" | "sockets" | "accept" | "entrance">;
@@ -66,6 +66,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   const { engine, limits, journal, trustedProxies } = options;
   const sockets = new WebSocketServer({
     noServer: true,
+    WebSocket: ServerSocket,
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: limits.frameBytes,
@@ -129,7 +130,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
     upgrade(request, socket, head) {
       const url = targetOf(request);
       if (url?.pathname !== socketPath) return false;
-      destroyOnError(socket);
+      socket.on("error", destroyIt);
       const address = clientAddress(request, trustedProxies);
       const refusal = refuseUpgrade(request, url, options) ?? refuseLoad() ?? refuseAddress(address);
       if (refusal !== undefined) {
@@ -139,10 +140,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         return true;
       }
       sockets.handleUpgrade(request, socket, head, (ws) => {
-        // A socket that breaks the framing tells of an error; without a listener it would end the process.
-        ws.on("error", ignore);
-        if (offersOnlyOtherVersions(request))
-          return ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
+        if (offersOnlyOtherVersions(request)) return refuseVersion(ws);
         wireOf(ws, socket, (wire) => engine.accept(wire, { address, agent: request.headers["user-agent"] }));
       });
       return true;
@@ -163,11 +161,16 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   }
 }
 
-/** Out here: what listens as long as the socket lives must not hold the upgrade's request, 3 KB and more. */
-function destroyOnError(socket: Duplex): void {
-  socket.on("error", () => socket.destroy());
+/** One for all sockets: what listens as long as they live must not hold the upgrade's request, 3 KB and more. */
+function destroyIt(this: Duplex): void {
+  this.destroy();
 }
-const ignore = (): void => undefined;
+
+function refuseVersion(ws: ServerSocket): void {
+  // A socket that breaks the framing tells of an error; without a listener it would end the process.
+  ws.on("error", () => undefined);
+  ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
+}
 
 const methodNotAllowed: Refusal = { status: 405, reason: "Method Not Allowed", headers: { Allow: "GET, HEAD" } };
 const upgradeRequired: Refusal = {
