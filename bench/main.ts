@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { roomFor } from "../src/open-files.ts";
 import { openRelay, openThroughline } from "./clients.ts";
 import { fanOut, idleMemory, latency, perPiece, resume, type Run, type Side } from "./measures.ts";
 import { appendCost, makeHistory, opening, resumeByLength, starts } from "./lengths.ts";
@@ -156,7 +157,7 @@ async function onText(): Promise<void> {
 /** P6: `--connections` idle ones, each side in a fresh process. */
 async function idle(base: string): Promise<void> {
   // What else a server has open, and the first connections, which are not counted, need some too.
-  const count = Math.min(Number(values.connections), openFiles() - 400);
+  const count = Math.min(Number(values.connections), roomFor(openFiles()).sockets - 400);
   if (count < Number(values.connections)) console.log(`P6: ${count} connections: a process may open no more files`);
   const heap = ["--import", join(root, "bench/heap.ts")];
   const sides: (() => Promise<Side>)[] = [

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { findChromium } from "../test/browser/chromium.ts";
 import { findProgram, proxyPrograms } from "../test/docs/proxy-programs.ts";
 import { findPromtool } from "../test/observe/promtool.ts";
+import { findCompiler } from "../test/store/compiler.ts";
 
 /** One part. Resolves to what it found; rejects with a sentence that says what is missing and what to do about it. */
 type Step = { readonly name: string; readonly prepare: () => Promise<string> };
@@ -77,6 +78,18 @@ const steps: readonly Step[] = [
       );
     },
   })),
+  {
+    name: "C compiler",
+    prepare() {
+      const found = findCompiler();
+      if (found !== undefined) return Promise.resolve(found);
+      if (installPackage("gcc", "--no-install-recommends", "libc6-dev"))
+        return Promise.resolve(`installed, ${findCompiler() ?? "not found"}`);
+      return Promise.reject(
+        new Error("A C compiler is missing. Install it (Debian: apt-get install gcc libc6-dev), or name it in CC."),
+      );
+    },
+  },
   {
     name: "App",
     prepare() {

@@ -79,6 +79,8 @@ export type HostOptions = {
   readonly metricsToken?: string | undefined;
   /** The numbers of fair use (docs/limits.md); `off` bounds nothing but replies. */
   readonly policy?: Policy | "off";
+  /** Sockets at most; default and upper bound: 30,000. For a process that may open few files. */
+  readonly sockets?: number | undefined;
   readonly journal?: Journal;
   /** Is told how long the steps of a message take. None: nothing is traced, and nothing costs. */
   readonly tracer?: Tracer | undefined;
@@ -211,6 +213,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const face = createHttpFace({
     engine,
     limits: settings.limits,
+    sockets: options.sockets,
     journal,
     trustedProxies: settings.trustedProxies,
     // Acts of the operator: method and path behind /api/v1/admin/ to what is done.

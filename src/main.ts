@@ -10,6 +10,7 @@ import { StoreRefusal } from "./adapters/embedded/refusal.ts";
 import { runCommand } from "./cli/command.ts";
 import { MissingExporter, startExporting, type Exporting } from "./adapters/traces/otel.ts";
 import { createHost, type PageSignIn } from "./host.ts";
+import { openFiles, roomFor } from "./open-files.ts";
 import { filesPath } from "./protocol/index.ts";
 import { systemClock } from "./server/clock.ts";
 import { importPath } from "./server/data-paths.ts";
@@ -95,13 +96,13 @@ const modelSettings = (settings: Settings): ModelSettings => ({
   prefill: settings.modelPrefill,
 });
 
-/** Notes what a model's server sends that is no part of a reply: the 1st, 2nd, 4th, 8th ... time, so that it cannot fill the log. */
-function countDropped(journal: Journal): (what: string) => void {
+/** Notes what comes from outside and is dropped: the 1st, 2nd, 4th, 8th ... time, so that it cannot fill the log. */
+function countDropped(journal: Journal, event: string): (what: string) => void {
   const counts = new Map<string, number>();
   return (what) => {
     const count = (counts.get(what) ?? 0) + 1;
     counts.set(what, count);
-    if (Number.isInteger(Math.log2(count))) journal.warn("model_event_dropped", { what, count });
+    if (Number.isInteger(Math.log2(count))) journal.warn(event, { what, count });
   };
 }
 
@@ -146,11 +147,15 @@ async function main(): Promise<void> {
   const policy = policyOf(settings.limits);
   const node = settings.nodeName ?? `node-${systemClock.secret(6)}`;
   const journal = pinoJournal(settings.logLevel, node);
-  const found = await findModel(modelSettings(settings), { clock: systemClock, onDropped: countDropped(journal) });
+  const found = await findModel(modelSettings(settings), {
+    clock: systemClock,
+    onDropped: countDropped(journal, "model_event_dropped"),
+  });
   if ("refusal" in found) return refuse([found.refusal]);
   const loopback = isLoopback(settings.host);
   const people = await openUsers(settings, journal);
   const traces = await openTraces(process);
+  const room = roomFor(openFiles());
 
   const host = await createHost({
     dataDir: settings.dataDir,
@@ -168,6 +173,7 @@ async function main(): Promise<void> {
     adminToken: settings.adminToken?.reveal(),
     metricsToken: settings.metricsToken?.reveal(),
     app: appFolder,
+    sockets: room.sockets,
     signIn: pageSignIn(settings),
     journal,
     tracer: traces?.tracer,
@@ -188,6 +194,9 @@ async function main(): Promise<void> {
   }).catch((error: unknown) => (error instanceof StoreRefusal ? refuse([error.message]) : Promise.reject(error)));
 
   const server = createServer({ headersTimeout: 10_000, requestTimeout: uploadMs, connectionsCheckingInterval: 500 });
+  server.maxConnections = room.connections;
+  const dropped = countDropped(journal, "connection_dropped");
+  server.on("drop", () => dropped("no file is free for it"));
   server.on("request", (request, response) => {
     boundBody(request);
     if (!host.request(request, response)) problem(response, 404, "not_found");

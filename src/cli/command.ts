@@ -7,6 +7,7 @@ export type Terminal = { readonly print: (line: string) => void; readonly compla
 export const help = `throughline                      serve (settings come from the environment)
 throughline block ADDRESS        shut out an address or a range such as 203.0.113.0/24, at once
     --for 90s|15m|12h|7d         for so long; without it until it is lifted
+    --guests                     only its guests; of all IPv4 and IPv6: 0.0.0.0/0 and ::/0
     --reason TEXT                a note for the list
 throughline unblock ADDRESS      let it in again
 throughline blocks               list what is shut out
@@ -52,12 +53,14 @@ export async function runCommand(args: readonly string[], server: Server, termin
   }
   const read = readArguments(rest);
   if (typeof read === "string") return misused(read);
-  const { positionals, for: time, reason } = read;
+  const { positionals, for: time, reason, guests } = read;
   const [address = "", id, ...more] = positionals;
   const { least, most, what } = wanted[name] ?? { least: 0, most: 0, what: "" };
   if (more.length > 0 || positionals.length > most) return misused("There are words too many.");
   if (positionals.length < least) return misused(`Which one? throughline ${name} ${what}.`);
-  if (name !== "block" && (time ?? reason) !== undefined) return misused("--for and --reason belong to block.");
+  if (name !== "block" && (time ?? reason ?? guests) !== undefined) {
+    return misused("--for, --reason and --guests belong to block.");
+  }
 
   const act = async (
     request: { method: "GET" | "POST" | "DELETE"; path: string; body?: object },
@@ -72,7 +75,8 @@ export async function runCommand(args: readonly string[], server: Server, termin
     case "block": {
       const forMs = time === undefined ? undefined : readTime(time);
       if (time !== undefined && forMs === undefined) return misused("--for takes a time such as 90s, 15m, 12h or 7d.");
-      return act({ method: "POST", path: "blocks", body: { address, forMs, reason } }, (body) => {
+      const reach = guests === true ? "guests" : undefined;
+      return act({ method: "POST", path: "blocks", body: { address, forMs, reason, reach } }, (body) => {
         terminal.print(`Blocked: ${describe(body)}`);
       });
     }
@@ -124,7 +128,12 @@ export async function runCommand(args: readonly string[], server: Server, termin
   }
 }
 
-type Arguments = { positionals: string[]; for?: string | undefined; reason?: string | undefined };
+type Arguments = {
+  positionals: string[];
+  for?: string | undefined;
+  reason?: string | undefined;
+  guests?: boolean | undefined;
+};
 
 /** The words and options of a command, or why they cannot be read. */
 function readArguments(args: readonly string[]): Arguments | string {
@@ -132,7 +141,7 @@ function readArguments(args: readonly string[]): Arguments | string {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { for: { type: "string" }, reason: { type: "string" } },
+      options: { for: { type: "string" }, reason: { type: "string" }, guests: { type: "boolean" } },
     });
     return { positionals, ...values };
   } catch (error) {

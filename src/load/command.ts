@@ -1,20 +1,9 @@
 // Owns the command `throughline load`: arguments to runs to a report and an exit code.
 import { writeFileSync } from "node:fs";
-import * as v from "valibot";
+import { openFiles } from "../open-files.ts";
 import { loadHelp, readLoadOptions } from "./options.ts";
 import { htmlReport, jsonReport, textReport } from "./report.ts";
 import { findLimit, runLoad, type Progress } from "./run.ts";
-
-const limits = v.object({
-  userLimits: v.object({ open_files: v.object({ soft: v.union([v.number(), v.string()]) }) }),
-});
-
-/** How many files this process may have open, where the system says so. */
-function openFiles(): number {
-  const read = v.safeParse(limits, process.report.getReport());
-  const soft = read.success ? Number(read.output.userLimits.open_files.soft) : Number.NaN;
-  return Number.isNaN(soft) ? Number.POSITIVE_INFINITY : soft;
-}
 
 /** Runs it. Resolves to the exit code: 0 where every bound was kept, 1 where not, 2 for arguments that cannot be read. */
 export async function loadCommand(args: readonly string[], print: (line: string) => void): Promise<number> {

@@ -13,6 +13,7 @@ const asked = v.strictObject({
   address: v.pipe(v.string(), v.maxLength(100)),
   /** Milliseconds; missing: until it is lifted. */
   forMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(longest))),
+  reach: v.optional(v.picklist(["everyone", "guests"])),
   reason: v.optional(v.pipe(v.string(), v.maxLength(200), v.regex(printable))),
 });
 
@@ -41,10 +42,14 @@ export function blockRoutes(blocks: BlockList): AdminRoutes {
         const field = v.getDotPath(parsed.issues[0]);
         return reject("invalid", field === null ? {} : { field, detail: `The field ${field} is not valid.` });
       }
-      const { address, forMs, reason } = parsed.output;
-      const made = await blocks.add(address, { forMs, reason });
+      const { address, ...how } = parsed.output;
+      const made = await blocks.add(address, how);
       if (made === undefined) return noAddress();
-      return { status: 201, body: row(made), audit: { range: made.range, minutes: forMs && forMs / 60_000 } };
+      return {
+        status: 201,
+        body: row(made),
+        audit: { range: made.range, reach: how.reach, minutes: how.forMs && how.forMs / 60_000 },
+      };
     },
     "DELETE blocks": async ({ query }) => {
       const lifted = await blocks.lift(query.get("address") ?? "");

@@ -71,15 +71,17 @@ export function createAllowance(options: { policy: Policy; clock: Clock; spendin
 
   const addressKey = (key: string): string => `address:${key}`;
   const isAddress = (key: string): boolean => key.startsWith(addressKey(""));
-  const purses = new Purses({
-    clock,
-    spending,
-    kind: "",
-    limitOf: (key) => (isAddress(key) ? policy.address.guestTokensPerDay : limitsOf(key).tokensPerDay),
-  });
-  // A new guest costs nothing: what guests of one address use is counted together as well.
-  const pursesOf = (user: string, key: string | undefined): Purse[] =>
-    (isGuest(user) && key !== undefined ? [user, addressKey(key)] : [user]).map((one) => purses.at(one));
+  const anyAddress = addressKey("*");
+  const limitOf = (key: string): number => {
+    if (key === anyAddress) return policy.all.guestTokensPerDay;
+    return isAddress(key) ? policy.address.guestTokensPerDay : limitsOf(key).tokensPerDay;
+  };
+  const purses = new Purses({ clock, spending, kind: "", limitOf });
+  // A new guest costs nothing: what guests of one address use is counted together as well, and so is that of them all (WI08).
+  const pursesOf = (user: string, key: string | undefined): Purse[] => {
+    const shared = key === undefined ? [anyAddress] : [addressKey(key), anyAddress];
+    return (isGuest(user) ? [user, ...shared] : [user]).map((one) => purses.at(one));
+  };
 
   /** Reserves more for a ticket. A rejection: it does not fit, and nothing was reserved. */
   const raise = (ticket: Ticket, more: number): Rejection | undefined => {

@@ -14,8 +14,11 @@ export type BlockList = {
   /** Reads what is kept. */
   load(): Promise<void>;
   list(): readonly BlockRecord[];
-  /** Kept before it counts. undefined: `text` is no address and no range. */
-  add(text: string, how: { forMs?: number | undefined; reason?: string | undefined }): Promise<BlockRecord | undefined>;
+  /** Kept before it counts; shuts out everyone unless `reach` says otherwise. undefined: `text` is no address and no range. */
+  add(
+    text: string,
+    how: Partial<Pick<BlockRecord, "reach" | "reason">> & { forMs?: number | undefined },
+  ): Promise<BlockRecord | undefined>;
   /** The record that was lifted. */
   lift(text: string): Promise<BlockRecord | undefined>;
   /** Whom of this address a block shuts out now. */
@@ -98,13 +101,13 @@ export function createBlockList(options: BlockOptions): BlockList {
       const live = [...hosts.values(), ...ranges.values()].filter(isLive).map(({ record }) => record);
       return live.sort((a, b) => b.createdAt - a.createdAt || a.range.localeCompare(b.range));
     },
-    async add(text, { forMs, reason }) {
+    async add(text, { forMs, reason, reach = "everyone" }) {
       const exact = parseRange(text);
       if (exact === undefined) return undefined;
       const createdAt = clock.now();
       const until = forMs === undefined ? undefined : createdAt + forMs;
       const range = spellRange(widen(exact));
-      const record: BlockRecord = { range, reach: "everyone", by: "operator", createdAt, until, reason };
+      const record: BlockRecord = { range, reach, by: "operator", createdAt, until, reason };
       await blocks.put(record);
       enter(record, forMs ?? Number.POSITIVE_INFINITY);
       options.meter?.note({ kind: "block", by: "operator" });

@@ -27,6 +27,8 @@ import { ServerSocket, wireOf } from "./wire.ts";
 export type HttpOptions = GateOptions & {
   readonly engine: Pick<Engine, "ready" | "sockets" | "accept" | "entrance">;
   readonly limits: Limits;
+  /** Sockets at most, where that is less than what one process serves anyway. */
+  readonly sockets?: number | undefined;
   readonly journal: Journal;
   /** Peers whose word about where a request comes from counts. */
   readonly trustedProxies: readonly Range[];
@@ -57,13 +59,14 @@ export type HttpFace = {
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
 };
 
-/** Sockets that one process serves at most; beyond it upgrades are turned away with a time to wait. */
+/** Sockets that one process serves at most, whatever it may open. */
 const mostSockets = 30_000;
 /** Fragments of one message, and how long (ms) a peer has to answer a close frame. */
 const framing = { maxFragments: 1024, maxBufferedChunks: 16_384, closeTimeout: 4000, maxPendingAutoPongs: 1000 };
 
 export function createHttpFace(options: HttpOptions): HttpFace {
   const { engine, limits, journal, trustedProxies } = options;
+  const most = Math.min(mostSockets, options.sockets ?? mostSockets);
   const sockets = new WebSocketServer({
     noServer: true,
     WebSocket: ServerSocket,
@@ -132,23 +135,32 @@ export function createHttpFace(options: HttpOptions): HttpFace {
       if (url?.pathname !== socketPath) return false;
       socket.on("error", destroyIt);
       const address = clientAddress(request, trustedProxies);
-      const refusal = refuseUpgrade(request, url, options) ?? refuseLoad() ?? refuseAddress(address);
+      const refusal = refuseUpgrade(request, url, options) ?? refuseUnready() ?? refuseAddress(address);
       if (refusal !== undefined) {
-        journal.info("upgrade_refused", { status: refusal.status });
-        options.meter?.note({ kind: "upgrade-refused", status: refusal.status });
+        refused(refusal.status);
         refuseSocket(socket, refusal);
         return true;
       }
       sockets.handleUpgrade(request, socket, head, (ws) => {
-        if (offersOnlyOtherVersions(request)) return refuseVersion(ws);
+        if (offersOnlyOtherVersions(request)) return turnAway(ws, 4400, `: speak ${subprotocol}`);
+        // Taken, to be told: a client that is refused by HTTP cannot know it from a network that blocks sockets (RO1).
+        if (engine.sockets() >= most) {
+          refused(503);
+          return turnAway(ws, 1013);
+        }
         wireOf(ws, socket, (wire) => engine.accept(wire, { address, agent: request.headers["user-agent"] }));
       });
       return true;
     },
   };
 
-  function refuseLoad(): Refusal | undefined {
-    if (engine.ready() && engine.sockets() < mostSockets) return undefined;
+  function refused(status: number): void {
+    journal.info("upgrade_refused", { status });
+    options.meter?.note({ kind: "upgrade-refused", status });
+  }
+
+  function refuseUnready(): Refusal | undefined {
+    if (engine.ready()) return undefined;
     return { status: 503, reason: "Service Unavailable", headers: { "Retry-After": "1" } };
   }
 
@@ -166,10 +178,11 @@ function destroyIt(this: Duplex): void {
   this.destroy();
 }
 
-function refuseVersion(ws: ServerSocket): void {
+/** Closes a socket that was taken only to be told why. */
+function turnAway(ws: ServerSocket, code: 4400 | 1013, more = ""): void {
   // A socket that breaks the framing tells of an error; without a listener it would end the process.
   ws.on("error", () => undefined);
-  ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
+  ws.close(code, `${closeCodes[code].meaning}${more}`);
 }
 
 const methodNotAllowed: Refusal = { status: 405, reason: "Method Not Allowed", headers: { Allow: "GET, HEAD" } };

@@ -40,6 +40,7 @@ export const operatorPaths: Paths = {
               properties: {
                 address: { type: "string" },
                 forMs: { type: "integer", minimum: 1 },
+                reach: { enum: ["everyone", "guests"], default: "everyone" },
                 reason: { type: "string", maxLength: 200 },
               },
             },

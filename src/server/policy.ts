@@ -13,6 +13,10 @@ export const defaultPolicy = {
     guestUploadsAtOnce: 40,
     guestUploadBytesPerDay: 2_147_483_648,
   },
+  /** All addresses together. */
+  all: {
+    guestTokensPerDay: 200_000_000,
+  },
   /** One guest, over all sockets. */
   guest: {
     sockets: 60,
@@ -71,6 +75,7 @@ const unbounded = <T extends Record<string, number>>(row: T): T => {
 /** `LIMITS=off`: nothing is counted out; a reply stays bounded all the same. */
 export const unlimited: Policy = {
   address: unbounded(defaultPolicy.address),
+  all: unbounded(defaultPolicy.all),
   guest: unbounded(defaultPolicy.guest),
   user: unbounded(defaultPolicy.user),
   reply: defaultPolicy.reply,
@@ -112,9 +117,10 @@ export function readPolicy(text: string): { ok: true; policy: Policy } | { ok: f
     else problems.push(`"${group}" is no object of numbers`);
   }
   if (problems.length > 0) return { ok: false, problems };
-  const { address, guest, user, reply, abuse } = defaultPolicy;
+  const { address, all, guest, user, reply, abuse } = defaultPolicy;
   const policy: Policy = {
     address: { ...address, ...rows.address },
+    all: { ...all, ...rows.all },
     guest: { ...guest, ...rows.guest },
     user: { ...user, ...rows.user },
     reply: { ...reply, ...rows.reply },

@@ -68,6 +68,9 @@ describe("at a running server", () => {
       err: "",
     });
     expect(await say(at(), "blocks")).toEqual({ code: 0, out: "Nobody is blocked.", err: "" });
+    const guests = await run(["block", "198.51.100.0/24", "--guests"], env);
+    expect(guests.out).toBe("Blocked: 198.51.100.0/24  guests  until lifted  by operator\n");
+    expect(await run(["unblock", "198.51.100.0/24"], env)).toMatchObject({ code: 0 });
   });
 
   test("CD2 what the server refuses is told in a sentence", async () => {
@@ -94,6 +97,7 @@ describe("at a running server", () => {
       ["block", "1.2.3.4", "--for", "0m"],
       ["block", "1.2.3.4", "--until", "x"],
       ["unblock", "1.2.3.4", "--reason", "x"],
+      ["unblock", "1.2.3.4", "--guests"],
       ["block", "1.2.3.4", "--for"],
     ]) {
       const { code, out, err } = await say(nowhere, ...args);

@@ -207,10 +207,11 @@ describe("days", () => {
     await expect(allowance.flush()).rejects.toThrow("full");
     spending.full = false;
     await allowance.flush();
-    // The guest's own, and that of the guests of the address.
+    // The guest's own, that of the guests of the address, and that of all guests.
     expect([...spending.rows.values()].map(({ key, tokens }) => [key, tokens])).toEqual([
       ["guest_a", 10],
       ["address:192.0.2.1", 10],
+      ["address:*", 10],
     ]);
     spending.rows.clear();
     await allowance.flush();
@@ -260,5 +261,30 @@ describe("messages and replies at once", () => {
     const more = Array.from({ length: 4 }, (_, i) => begin(purse, `guest_${i}`).refused?.code);
     expect(more).toEqual([undefined, undefined, "quota_exceeded", "quota_exceeded"]);
     expect(begin(purse, "ann").refused).toBe(undefined);
+  });
+
+  test("FU12 WI08 guests of however many addresses have one day together, over a restart too", async () => {
+    const spending = shelf();
+    const policy = { ...policyWith({ tokensPerDay: 1000 }), all: { guestTokensPerDay: 450 } };
+    const clock = hands();
+    const allowance = createAllowance({ policy, clock, spending });
+    const from = (one: Allowance, n: number, user = `guest_${n}`): string | undefined =>
+      one.begin({ turn: `from-${user}-${n}`, user, key: `192.0.2.${n}`, characters: 0 })?.code;
+    const codes = Array.from({ length: 6 }, (_, n) => from(allowance, n));
+    expect(codes).toEqual([undefined, undefined, undefined, undefined, "quota_exceeded", "quota_exceeded"]);
+    expect(from(allowance, 9, "ann")).toBe(undefined);
+    for (let n = 0; n < 4; n++) {
+      const turn = `from-guest_${n}-${n}`;
+      const usage = { inputTokens: 0, outputTokens: 100 };
+      meterOf(allowance, turn, 0, `guest_${n}`).settle({ kind: "completed", usage });
+      allowance.finished(turn);
+    }
+    await allowance.flush();
+    const next = createAllowance({ policy, clock, spending });
+    await next.load();
+    expect([from(next, 20), from(next, 21, "bob")]).toEqual(["quota_exceeded", undefined]);
+    clock.pass(day);
+    expect(from(next, 22)).toBe(undefined);
+    expect(next.usage().map(({ user }) => user)).not.toContain("address:*");
   });
 });

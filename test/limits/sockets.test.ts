@@ -15,6 +15,7 @@ const uuid = (): string => crypto.randomUUID();
 type Numbers = { [G in keyof Policy]?: Partial<Policy[G]> };
 const policyWith = (more: Numbers): Policy => ({
   address: { ...defaultPolicy.address, ...more.address },
+  all: { ...defaultPolicy.all, ...more.all },
   guest: { ...defaultPolicy.guest, ...more.guest },
   user: { ...defaultPolicy.user, ...more.user },
   reply: { ...defaultPolicy.reply, ...more.reply },
@@ -410,6 +411,61 @@ describe("what an address may do", () => {
     const bob = await talk({ token: "bob" }, from);
     expect(await bob.ask(sendTo(uuid(), "hi"))).toMatchObject({ type: "ack" });
     for (const check of [checkAnn, checkElsewhere]) expect((await check()).problems).toEqual([]);
+  });
+
+  test("WI08 HS03 FU8 FU12 BL7 scripts that speak as the chat window does: what they cost is bounded over all addresses, and one act ends them all", async () => {
+    let calls = 0;
+    const model = modelFrom({
+      name: "counted",
+      async *stream() {
+        calls++;
+        yield "a word";
+        yield { type: "usage", usage: { inputTokens: 10, outputTokens: 90 } };
+      },
+    });
+    const numbers: Numbers = {
+      all: { guestTokensPerDay: 3000 },
+      address: { guestTokensPerDay: 1000 },
+      reply: { reservedTokens: 100 },
+    };
+    const { talk, address } = await serve(numbers, { model, allowedOrigins: ["https://shop.example"] });
+    const ann = await talk({ token: "ann" }, via("192.0.2.99"));
+    // With the page's own origin, as a browser would say it, and with none; each message as a new guest.
+    const script = (place: string, origin: boolean): Promise<Talker> => {
+      const headers = { "X-Forwarded-For": place, ...(origin ? { Origin: "https://shop.example" } : {}) };
+      return talk({ guest: true }, { headers });
+    };
+    const sentFrom = async (place: string, times: number): Promise<(string | undefined)[]> => {
+      const codes = [];
+      for (let n = 0; n < times; n++) {
+        const guest = await script(place, n % 2 === 0);
+        codes.push(codeOf(await guest.ask(sendTo(uuid(), "words"))));
+      }
+      return codes;
+    };
+    const before = calls;
+    for (const place of ["192.0.2.1", "2001:db8::1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]) {
+      const codes = new Set(await sentFrom(place, 12));
+      expect([...codes].filter((code) => code !== undefined)).toEqual(["quota_exceeded"]);
+    }
+    // 100 tokens a call: no more than the day of all holds.
+    expect(calls - before).toBeLessThanOrEqual(30);
+    expect(calls - before).toBeGreaterThan(10);
+    expect(await ann.ask(sendTo(uuid(), "words"))).toMatchObject({ type: "ack" });
+
+    const open = [await script("192.0.2.1", true), await script("2001:db8::1", true), await script("192.0.2.7", false)];
+    for (const range of ["0.0.0.0/0", "::/0"]) {
+      const body = JSON.stringify({ address: range, reach: "guests" });
+      const init = { method: "POST", headers: { "Content-Type": "application/json" }, body };
+      const made = await fetch(`http://${address}/api/v1/admin/blocks`, init);
+      expect([made.status, await made.json()]).toMatchObject([201, { range, reach: "guests", by: "operator" }]);
+    }
+    for (const one of open) expect((await until(() => one.closed, "the end of a script")).code).toBe(4403);
+    const late = await new Talker(address, via("198.51.100.1")).opened();
+    expect(codeOf(await late.ask({ type: "auth", guest: true }))).toBe("blocked");
+    expect(await ann.ask(sendTo(uuid(), "words"))).toMatchObject({ type: "ack" });
+    const bob = await talk({ token: "bob" }, via("2001:db8::1"));
+    expect(await bob.ask(sendTo(uuid(), "words"))).toMatchObject({ type: "ack" });
   });
 
   test("BL6 what somebody does who is signed in is never held against their address", async () => {

@@ -7,8 +7,14 @@ import { append, create, readAll, start, titled } from "../contract/rows.ts";
 import { pieceOf } from "./pieces.ts";
 import { testVault } from "../support/vault.ts";
 
-const [file = "", first = "0"] = process.argv.slice(2);
-const store = openStore({ file, vault: testVault(), durability: "process", clock: systemClock, tailRows: 40 });
+const [file = "", first = "0", durability] = process.argv.slice(2);
+const store = openStore({
+  file,
+  vault: testVault(),
+  durability: durability === "disk" ? "disk" : "process",
+  clock: systemClock,
+  tailRows: 40,
+});
 const { log } = store;
 const conversations = ["c-0", "c-1", "c-2"];
 for (const id of conversations) if ((await log.conversation(id)) === undefined) await log.commit([create(id)]);

@@ -4,12 +4,12 @@ import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openStore, type Store } from "../../src/adapters/embedded/store.ts";
-import { applyEvents, emptyConversation, textLength } from "../../src/domain/conversation.ts";
 import { systemClock } from "../../src/server/clock.ts";
 import { append, create, done, readAll, start, titled } from "../contract/rows.ts";
 import { startChild } from "../support/child.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { pieceOf } from "./pieces.ts";
+import { survey } from "./survey.ts";
 import { testVault } from "../support/vault.ts";
 
 const open = (file: string): Store =>
@@ -34,22 +34,7 @@ describe("the embedded store and crashes", () => {
 
       const store = open(file);
       epochs.add(store.log.epoch);
-      const noted: number[] = [];
-      for (const id of ["c-0", "c-1", "c-2"]) {
-        const { head, entries } = await readAll(store.log, id, 0, 50);
-        const state = entries.reduce((fold, entry) => {
-          expect(entry.first).toBe(fold.seq + 1);
-          if (entry.event.kind === "conversation.updated") noted.push(Number(entry.event.title));
-          return applyEvents(fold, [entry.event], entry.last);
-        }, emptyConversation);
-        expect([state.seq, state.mismatches]).toEqual([head, 0]);
-        const running = (await store.log.messages(id, { limit: 5 }))?.running ?? [];
-        expect(state.turns.map((turn) => turn.turn)).toEqual(running.map((turn) => turn.id));
-        for (const turn of running) {
-          const reply = state.messages.find((message) => message.id === turn.message);
-          expect(turn.length).toBe(textLength(reply ?? { parts: [] }));
-        }
-      }
+      const noted = await survey(store);
       expect(new Set(noted).size).toBe(noted.length);
       expect([...acknowledged].filter((n) => !noted.includes(n))).toEqual([]);
       next = Math.max(-1, ...noted) + 1;

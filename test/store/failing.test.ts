@@ -71,4 +71,16 @@ describe("the embedded store and a failing disk", () => {
     expect(entries).toHaveLength(head);
     await store.close();
   });
+
+  it("RO2 ST14 no file left to open: whatever it does, it needs none", async () => {
+    const file = join(temporaryDirectory(), "t.db");
+    const limited = ["bash", "-c", 'ulimit -n 100; exec "$0" "$@"'];
+    const child = startChild(join(import.meta.dirname, "no-files-child.ts"), [file], limited);
+    await child.ended;
+    const acts = ["write", "pieces", "list", "adopt", "renew", "claim", "erase", "last"];
+    expect(child.lines).toEqual(["full", ...acts.map((act) => `${act} worked`)]);
+    const store = openStore({ file, vault: testVault(), durability: "process", clock: systemClock });
+    expect((await store.log.conversation("c-last"))?.head).toBe(1);
+    await store.close();
+  });
 });

@@ -54,6 +54,9 @@ function prepare(db: DatabaseSync, { file, durability, vault, maxPages }: FileOp
   if (version < migrations.length) sealing(db, vault);
   migrate(db, version);
   sweep(db);
+  // From here on no statement opens a file of its own: where none is to be had, the store would count as broken (RO2). Not
+  // before: what rewrites the whole file may take more than memory has.
+  db.exec("PRAGMA temp_store = MEMORY");
   // Says at once, and not at the first message, that the disk is full or read-only.
   db.exec("BEGIN IMMEDIATE; UPDATE store SET commits = commits; COMMIT");
 }

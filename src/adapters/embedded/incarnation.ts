@@ -49,8 +49,7 @@ export function openIncarnation(
   const commits = integer(row, "commits");
   const known = text(row, "epoch");
   const boot = bootId();
-  const same =
-    known !== "" && (commits === 0 || isSame(readWitness(file), { epoch: known, commits, boot, durability, hadWal }));
+  const same = known !== "" && isSame(readWitness(file), { epoch: known, commits, boot, durability, hadWal });
   const epoch = same ? known : clock.uuid();
   if (!same) db.prepare("UPDATE store SET epoch = ?").run(epoch);
 
