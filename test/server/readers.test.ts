@@ -20,6 +20,22 @@ const uuid = (): string => crypto.randomUUID();
 type SnapshotMessages = { parts: { text: string }[]; metadata: Record<string, unknown> }[];
 const messagesOf = (frame: Frame): SnapshotMessages => (frame["state"] as { messages: SnapshotMessages }).messages;
 
+/** A committer over a log that takes everything; `seen` is told of each commit. */
+function committerOn(seen: (works: readonly Work[]) => void) {
+  const commit = (works: readonly Work[]) => {
+    seen(works);
+    return Promise.resolve(works.map(() => ({ ok: true, answer: {}, entries: [], repeated: false }) as const));
+  };
+  return createCommitter({
+    log: { commit } as never,
+    clock: systemClock,
+    journal: { warn: () => undefined, error: () => undefined } as never,
+    meter: { note: () => undefined },
+    published: () => undefined,
+    broken: (failure) => expect(failure).toBeUndefined(),
+  });
+}
+
 describe("readers", () => {
   test("RD1 TU7 B01 B03 from every seq, in the middle of a reply and after it, a reader ends up with the same text", async () => {
     const { talk } = await stage.serve();
@@ -292,27 +308,16 @@ describe("readers", () => {
 
   test("BA5 a model that brings all that had come is read again when a tick begins, and the tick commits what that brought", async () => {
     const commits: string[] = [];
-    const log = {
-      commit(works: readonly Work[]) {
-        const texts = works.map((work) => {
-          const effect = work.decide({
-            conversation: {},
-            turn: () => ({ fence: 1, status: "running", length: 0 }),
-          } as never);
-          const [event] = "events" in effect ? effect.events : [];
-          return event?.kind === "reply.appended" ? event.text : "";
-        });
-        commits.push(texts.join("+"));
-        return Promise.resolve(works.map(() => ({ ok: true, answer: {}, entries: [], repeated: false }) as const));
-      },
-    };
-    const committer = createCommitter({
-      log: log as never,
-      clock: systemClock,
-      journal: { warn: () => undefined, error: () => undefined } as never,
-      meter: { note: () => undefined },
-      published: () => undefined,
-      broken: (failure) => expect(failure).toBeUndefined(),
+    const committer = committerOn((works) => {
+      const texts = works.map((work) => {
+        const effect = work.decide({
+          conversation: {},
+          turn: () => ({ fence: 1, status: "running", length: 0 }),
+        } as never);
+        const [event] = "events" in effect ? effect.events : [];
+        return event?.kind === "reply.appended" ? event.text : "";
+      });
+      commits.push(texts.join("+"));
     });
     const writer = createWriter({
       claim: { id: "t", conversation: "c", fence: 1 },
@@ -353,21 +358,10 @@ describe("readers", () => {
     const commits: string[][] = [];
     const work = (conversation: string): Work => ({ conversation, decide: () => ({ events: [], answer: {} }) });
     let answered: Promise<unknown> | undefined;
-    const log = {
-      commit(works: readonly Work[]) {
-        commits.push(works.map(({ conversation }) => conversation));
-        // Asked while the others wait: answered with the next of them, not after all.
-        if (commits.length === 1) answered = committer.submit(work("asked"));
-        return Promise.resolve(works.map(() => ({ ok: true, answer: {}, entries: [], repeated: false }) as const));
-      },
-    };
-    const committer = createCommitter({
-      log: log as never,
-      clock: systemClock,
-      journal: { warn: () => undefined, error: () => undefined } as never,
-      meter: { note: () => undefined },
-      published: () => undefined,
-      broken: (failure) => expect(failure).toBeUndefined(),
+    const committer = committerOn((works) => {
+      commits.push(works.map(({ conversation }) => conversation));
+      // Asked while the others wait: answered with the next of them, not after all.
+      if (commits.length === 1) answered = committer.submit(work("asked"));
     });
     if (comingIn) committer.cameIn();
     let due = 0;
