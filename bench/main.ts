@@ -3,7 +3,7 @@
 //   npm run bench -- --only cost        what encryption and limits add
 //   npm run bench -- --only P1,P6 --runs 7 --peers
 //   npm run bench -- --only P8,P9 --entries 1000000 --bytes 1000000000
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -38,9 +38,14 @@ const dataDir = mkdtempSync(join(tmpdir(), "throughline-bench-"));
 /** What differs from the server that the others are measured with. */
 type Differing = { readonly node?: readonly string[]; readonly LIMITS?: string };
 
+/** What `npm start` tells Node. */
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
+const startFlags = scripts.start.split(" ").slice(1, -1);
+
 const serverOn = (base: string, name: string, { node = [], LIMITS = "off" }: Differing = {}): Promise<Program> =>
   start(
     [
+      ...startFlags,
       ...node,
       ...(values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`]),
       join(root, "src/main.ts"),
