@@ -20,11 +20,14 @@ export type Formats = {
 };
 
 export function createFormats(locale: string): Formats {
-  const time = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
+  const { hourCycle } = new Intl.DateTimeFormat(locale, { hour: "numeric" }).resolvedOptions();
+  // Of twenty-four hours the early ones have two digits as well: 4:00 alone says less than 04:00.
+  const clock = { hour: hourCycle === "h23" ? "2-digit" : "numeric", minute: "2-digit" } as const;
+  const time = new Intl.DateTimeFormat(locale, clock);
   const full = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" });
   const day = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
   const dayOfYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long", year: "numeric" });
-  const dayAndTime = new Intl.DateTimeFormat(locale, { weekday: "long", hour: "numeric", minute: "2-digit" });
+  const dayAndTime = new Intl.DateTimeFormat(locale, { weekday: "long", ...clock });
   const month = new Intl.DateTimeFormat(locale, { month: "long", year: "numeric" });
   const inUnits = (["byte", "kilobyte", "megabyte", "gigabyte"] as const).map(
     (unit) =>

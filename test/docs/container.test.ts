@@ -34,7 +34,7 @@ describe("deploy/Dockerfile and deploy/compose.yml", () => {
       v.object({ bin: v.object({ throughline: v.string() }), engines: v.object({ node: v.string() }) }),
       JSON.parse(read("package.json")),
     );
-    expect(command).toEqual(["node", bin.throughline]);
+    expect(command).toEqual(["node", "--max-semi-space-size=4", bin.throughline]);
     expect(/^USER (.+)$/m.exec(last)?.[1]).toBe("node");
     const known = read("src/settings.ts");
     const names = Object.keys(environment).filter((name) => name !== "NODE_ENV");
