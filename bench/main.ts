@@ -3,10 +3,11 @@
 //   npm run bench -- --only cost        what encryption and limits add
 //   npm run bench -- --only P1,P6 --runs 7 --peers
 //   npm run bench -- --only P8,P9 --entries 1000000 --bytes 1000000000
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { roomFor } from "../src/open-files.ts";
 import { openRelay, openThroughline } from "./clients.ts";
 import { fanOut, idleMemory, latency, perPiece, resume, type Run, type Side } from "./measures.ts";
 import { appendCost, makeHistory, opening, resumeByLength, starts } from "./lengths.ts";
@@ -37,9 +38,14 @@ const dataDir = mkdtempSync(join(tmpdir(), "throughline-bench-"));
 /** What differs from the server that the others are measured with. */
 type Differing = { readonly node?: readonly string[]; readonly LIMITS?: string };
 
+/** What `npm start` tells Node. */
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
+const startFlags = scripts.start.split(" ").slice(1, -1);
+
 const serverOn = (base: string, name: string, { node = [], LIMITS = "off" }: Differing = {}): Promise<Program> =>
   start(
     [
+      ...startFlags,
       ...node,
       ...(values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`]),
       join(root, "src/main.ts"),
@@ -156,7 +162,7 @@ async function onText(): Promise<void> {
 /** P6: `--connections` idle ones, each side in a fresh process. */
 async function idle(base: string): Promise<void> {
   // What else a server has open, and the first connections, which are not counted, need some too.
-  const count = Math.min(Number(values.connections), openFiles() - 400);
+  const count = Math.min(Number(values.connections), roomFor(openFiles()).sockets - 400);
   if (count < Number(values.connections)) console.log(`P6: ${count} connections: a process may open no more files`);
   const heap = ["--import", join(root, "bench/heap.ts")];
   const sides: (() => Promise<Side>)[] = [

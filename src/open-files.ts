@@ -18,6 +18,6 @@ export function openFiles(): number {
  */
 export function roomFor(files: number): { readonly connections: number; readonly sockets: number } {
   if (files === Number.POSITIVE_INFINITY) return { connections: files, sockets: files };
-  const connections = Math.max(8, files - Math.max(64, Math.ceil(files / 4)));
+  const connections = Math.max(8, files - Math.max(64, Math.ceil(files / 8)));
   return { connections, sockets: connections - Math.ceil(connections / 16) };
 }

@@ -19,15 +19,19 @@ export type Committer = {
   submit(work: Work): Promise<Outcome>;
   /** Says that a source has pieces; `quiet`: the first after a silence, which do not wait for the tick. */
   offer(source: PieceSource, quiet: boolean): void;
+  /** Says that somebody has connected: others may wait to, and turns of the loop are kept short for a while. */
+  cameIn(): void;
 };
 
 type Waiting = { readonly work: Work; readonly resolve: (outcome: Outcome) => void };
 
 /**
- * Replies that are read, committed and told in one turn of the event loop. A turn accepts one new connection: where two thousand
- * replies took 100 ms of it, people who came back waited for a minute.
+ * Replies that are read, committed and told in one turn of the event loop: fewer are dearer. A turn accepts one new connection:
+ * where people come in and two thousand replies took 100 ms of it, they waited for a minute.
  */
-const repliesAtOnce = 64;
+const repliesAtOnce = 1024;
+const repliesAtOnceBusy = 64;
+const busyMs = 1000;
 /** How long (ms) pieces wait after the store had no room. Commands try at once: they have somebody who waits. */
 const fullPause = 250;
 
@@ -55,6 +59,9 @@ export function createCommitter(options: {
   let scheduledSoon = false;
   let isRead = false;
   let urgent = false;
+  /** How many replies each turn of this tick may hold. */
+  let most = repliesAtOnce;
+  let cameInAt = Number.NEGATIVE_INFINITY;
 
   const schedule = (): void => {
     if (phase === "committing" || (phase === "scheduled" && scheduledSoon)) return;
@@ -84,6 +91,7 @@ export function createCommitter(options: {
     lastCost = 0;
     lastReplies = 0;
     urgent = false;
+    most = clock.monotonic() - cameInAt < busyMs ? repliesAtOnceBusy : repliesAtOnce;
   };
 
   /** What the next models have said since their last read is read now, together, and committed right after. */
@@ -91,7 +99,7 @@ export function createCommitter(options: {
     scheduledSoon = true;
     isRead = true;
     clock.soon(flush);
-    for (const source of rest.slice(0, repliesAtOnce)) source.due();
+    for (const source of rest.slice(0, most)) source.due();
   };
 
   /** Milliseconds until something is due; undefined: nothing waits. */
@@ -108,11 +116,11 @@ export function createCommitter(options: {
     phase = "committing";
     const collected: { source: PieceSource; work: Work }[] = [];
     if (clock.monotonic() >= pausedUntil) {
-      const fits = sources.size <= repliesAtOnce;
       if (!isRead) begin();
-      else if (fits) rest = [...sources];
+      const fits = sources.size <= most;
+      if (isRead && fits) rest = [...sources];
       if (fits) urgent = false;
-      for (const source of rest.splice(0, repliesAtOnce)) {
+      for (const source of rest.splice(0, most)) {
         const work = source.collect();
         if (work === undefined) sources.delete(source);
         else collected.push({ source, work });
@@ -166,6 +174,9 @@ export function createCommitter(options: {
       sources.add(source);
       urgent ||= quiet;
       schedule();
+    },
+    cameIn() {
+      cameInAt = clock.monotonic();
     },
   };
 }

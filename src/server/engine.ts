@@ -256,7 +256,10 @@ export function createEngine(parts: EngineParts, settings: EngineSettings): Engi
     committer,
     presence,
     allowance,
-    accept: (wire, visitor = {}) => presence.accept(wire, visitor),
+    accept(wire, visitor = {}) {
+      committer.cameIn();
+      return presence.accept(wire, visitor);
+    },
     sockets: presence.count,
     ready: () => phase === "ready",
     async drain(graceMs) {

@@ -22,7 +22,7 @@ import {
 } from "./gate.ts";
 import type { Journal, Meter } from "./ports.ts";
 import { secondsOf, sendProblem } from "./problem.ts";
-import { wireOf } from "./wire.ts";
+import { ServerSocket, wireOf } from "./wire.ts";
 
 export type HttpOptions = GateOptions & {
   readonly engine: Pick<Engine, "ready" | "sockets" | "accept" | "entrance">;
@@ -69,6 +69,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   const most = Math.min(mostSockets, options.sockets ?? mostSockets);
   const sockets = new WebSocketServer({
     noServer: true,
+    WebSocket: ServerSocket,
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: limits.frameBytes,
@@ -132,7 +133,7 @@ export function createHttpFace(options: HttpOptions): HttpFace {
     upgrade(request, socket, head) {
       const url = targetOf(request);
       if (url?.pathname !== socketPath) return false;
-      destroyOnError(socket);
+      socket.on("error", destroyIt);
       const address = clientAddress(request, trustedProxies);
       const refusal = refuseUpgrade(request, url, options) ?? refuseUnready() ?? refuseAddress(address);
       if (refusal !== undefined) {
@@ -141,14 +142,11 @@ export function createHttpFace(options: HttpOptions): HttpFace {
         return true;
       }
       sockets.handleUpgrade(request, socket, head, (ws) => {
-        // A socket that breaks the framing tells of an error; without a listener it would end the process.
-        ws.on("error", ignore);
-        if (offersOnlyOtherVersions(request))
-          return ws.close(4400, `${closeCodes[4400].meaning}: speak ${subprotocol}`);
+        if (offersOnlyOtherVersions(request)) return turnAway(ws, 4400, `: speak ${subprotocol}`);
         // Taken, to be told: a client that is refused by HTTP cannot know it from a network that blocks sockets (RO1).
         if (engine.sockets() >= most) {
           refused(503);
-          return ws.close(1013, closeCodes[1013].meaning);
+          return turnAway(ws, 1013);
         }
         wireOf(ws, socket, (wire) => engine.accept(wire, { address, agent: request.headers["user-agent"] }));
       });
@@ -175,11 +173,17 @@ export function createHttpFace(options: HttpOptions): HttpFace {
   }
 }
 
-/** Out here: what listens as long as the socket lives must not hold the upgrade's request, 3 KB and more. */
-function destroyOnError(socket: Duplex): void {
-  socket.on("error", () => socket.destroy());
+/** One for all sockets: what listens as long as they live must not hold the upgrade's request, 3 KB and more. */
+function destroyIt(this: Duplex): void {
+  this.destroy();
 }
-const ignore = (): void => undefined;
+
+/** Closes a socket that was taken only to be told why. */
+function turnAway(ws: ServerSocket, code: 4400 | 1013, more = ""): void {
+  // A socket that breaks the framing tells of an error; without a listener it would end the process.
+  ws.on("error", () => undefined);
+  ws.close(code, `${closeCodes[code].meaning}${more}`);
+}
 
 const methodNotAllowed: Refusal = { status: 405, reason: "Method Not Allowed", headers: { Allow: "GET, HEAD" } };
 const upgradeRequired: Refusal = {

@@ -1,6 +1,6 @@
 // Owns the seam between a socket's bytes and the rest: what the server asks of a transport, and `ws` behind it.
 import type { Writable } from "node:stream";
-import type { WebSocket } from "ws";
+import { WebSocket, type RawData } from "ws";
 
 /** A connected socket, as the server sees it. */
 export interface Wire {
@@ -61,31 +61,42 @@ export function frameText(payload: Uint8Array | string): Buffer {
   return framed;
 }
 
+/** A socket of `ws` that knows who is told of it, so that all sockets share their listeners. */
+export class ServerSocket extends WebSocket {
+  told: WireEvents | undefined;
+}
+
+const toldOf = (ws: WebSocket): WireEvents | undefined => (ws instanceof ServerSocket ? ws.told : undefined);
+function tellText(this: WebSocket, data: RawData, isBinary: boolean): void {
+  if (isBinary) return toldOf(this)?.binary();
+  const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as ArrayBuffer);
+  toldOf(this)?.text(bytes.toString("utf8"), bytes.length);
+}
+function tellControl(this: WebSocket): void {
+  toldOf(this)?.control();
+}
+function tellClosed(this: WebSocket, code: number): void {
+  toldOf(this)?.closed(code);
+}
+
 /** A `ws` socket as a Wire. A class: a process has as many of these as sockets. */
 class SocketWire implements Wire {
-  readonly #ws: WebSocket;
+  readonly #ws: ServerSocket;
   readonly #socket: Writable;
 
-  constructor(ws: WebSocket, socket: Writable) {
+  constructor(ws: ServerSocket, socket: Writable) {
     this.#ws = ws;
     this.#socket = socket;
   }
 
   listen(events: WireEvents): void {
     const ws = this.#ws;
+    ws.told = events;
     // Also where it was `ws` that filled the socket, with pongs: whoever waits for room is told.
     this.#socket.on("drain", () => events.drained());
-    ws.on("message", (data, isBinary) => {
-      if (isBinary) return events.binary();
-      const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as ArrayBuffer);
-      events.text(bytes.toString("utf8"), bytes.length);
-    });
-    const control = (): void => events.control();
-    ws.on("ping", control);
-    ws.on("pong", control);
+    ws.on("message", tellText).on("ping", tellControl).on("pong", tellControl).on("close", tellClosed);
     // `ws` closes with the right code by itself (1002, 1007, 1008, 1009); without a listener the error would be thrown.
     ws.on("error", ignore);
-    ws.on("close", (code) => events.closed(code));
   }
 
   send(frame: Uint8Array | string): void {
@@ -124,7 +135,7 @@ class SocketWire implements Wire {
 }
 
 /** Makes a `ws` socket a Wire. `listen` is called once and gives where its events go. */
-export function wireOf(ws: WebSocket, socket: Writable, listen: (wire: Wire) => WireEvents): void {
+export function wireOf(ws: ServerSocket, socket: Writable, listen: (wire: Wire) => WireEvents): void {
   const wire = new SocketWire(ws, socket);
   wire.listen(listen(wire));
 }

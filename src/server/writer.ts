@@ -32,7 +32,7 @@ export type Writer = {
 export function createWriter(options: {
   claim: Claim;
   message: Pick<Message, "id" | "parts">;
-  committer: Committer;
+  committer: Pick<Committer, "offer">;
   clock: Clock;
   onLost: () => void;
 }): Writer {

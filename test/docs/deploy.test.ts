@@ -19,9 +19,14 @@ test("DO6 the unit sets settings that exist, to values that they take", () => {
   expect(readSettings(Object.fromEntries(lines))).toMatchObject({ ok: true });
 });
 
-test("DO6 the unit starts the package's program, and waits longer than a drain takes", () => {
-  const { bin } = v.parse(v.object({ bin: v.object({ throughline: v.string() }) }), JSON.parse(read("package.json")));
-  expect(/^ExecStart=.* node (.+)$/m.exec(unit)?.[1]).toBe(bin.throughline);
+test("DO6 the unit and the image start the package's program as `npm start` does, and the unit waits longer than a drain takes", () => {
+  const form = v.object({ bin: v.object({ throughline: v.string() }), scripts: v.object({ start: v.string() }) });
+  const { bin, scripts } = v.parse(form, JSON.parse(read("package.json")));
+  const started = scripts.start.replace("src/main.ts", bin.throughline);
+  expect(started).toMatch(/^node --max-semi-space-size=\d+ dist\/main.js$/);
+  expect(/^ExecStart=\/usr\/bin\/env (.+)$/m.exec(unit)?.[1]).toBe(started);
+  const command = /^CMD (.+)$/m.exec(read("deploy/Dockerfile"))?.[1] ?? "[]";
+  expect(v.parse(v.array(v.string()), JSON.parse(command)).join(" ")).toBe(started);
   expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) * 1000).toBeGreaterThan(start.settings.drainMs);
 });
 

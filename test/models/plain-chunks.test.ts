@@ -110,4 +110,49 @@ describe("MD9 chunks that differ in their text alone", () => {
     expect(rest?.type === "text" && rest.text).toBe("ab");
     expect(dropped).toEqual(["malformed"]);
   });
+
+  it("stand between events of every other form, however the stream is cut", () => {
+    const json = (text: string): string => JSON.stringify(text);
+    const open = '{"choices":[{"delta":';
+    const forms: ((text: string) => [raw: string, said: string])[] = [
+      (text) => [`data: ${plain(text)}\n\n`, text],
+      (text) => [`data: ${plain(text)}\n\ndata: ${plain(text)}\n\n`, text + text],
+      (text) => [`data:${plain(text)}\n\n`, text],
+      (text) => [`data: ${plain(text)}\r\n\r\n`, text],
+      (text) => [`: a comment\n\ndata: ${plain(text)}\n\n`, text],
+      (text) => [`id: 1\ndata: ${plain(text)}\n\n`, text],
+      (text) => [`data: ${plain(text)}\nid: 1\n\n`, text],
+      (text) => [`event: other\ndata: ${plain(text)}\n\n`, ""],
+      (text) => [`data: ${plain(text)}\nevent: other\n\n`, ""],
+      // A line ends in the middle of the text; the second half is data again, or is nothing.
+      () => [`data: ${plain("x#x").replace("#", "\rdata: ")}\n\n`, ""],
+      () => [`data: ${plain("x#x").replace("#", "\n")}\n\n`, ""],
+      // One chunk on two lines of data, and the same where the second line is no data.
+      (text) => [`data: ${open}\ndata: {"content":${json(text)}}}]}\n\n`, text],
+      (text) => [`data: ${open}\n{"content":${json(text)}}}]}\n\n`, ""],
+    ];
+    let seed = 7;
+    const random = (below: number): number => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return Math.floor((seed / 2_147_483_648) * below);
+    };
+    for (let round = 0; round < 300; round++) {
+      // Each round learns from another form first, or from several.
+      const chosen = Array.from({ length: 12 }, () => forms[random(forms.length)]?.(texts[random(texts.length)] ?? ""));
+      const bytes = Buffer.from(chosen.map((form) => form?.[0]).join(""));
+      const stream = createCompletionStream({ secrets: [] });
+      for (let at = 0; at < bytes.length;) {
+        const end = at + 1 + random(random(4) === 0 ? 8 : 1500);
+        stream.feed(bytes.subarray(at, end));
+        at = end;
+      }
+      const heard = stream.take(true).map((piece) => (piece.type === "text" ? piece.text : ""));
+      expect(heard.join(""), bytes.toString()).toBe(
+        chosen
+          .map((form) => form?.[1])
+          .join("")
+          .toWellFormed(),
+      );
+    }
+  });
 });

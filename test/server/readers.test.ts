@@ -20,6 +20,22 @@ const uuid = (): string => crypto.randomUUID();
 type SnapshotMessages = { parts: { text: string }[]; metadata: Record<string, unknown> }[];
 const messagesOf = (frame: Frame): SnapshotMessages => (frame["state"] as { messages: SnapshotMessages }).messages;
 
+/** A committer over a log that takes everything; `seen` is told of each commit. */
+function committerOn(seen: (works: readonly Work[]) => void) {
+  const commit = (works: readonly Work[]) => {
+    seen(works);
+    return Promise.resolve(works.map(() => ({ ok: true, answer: {}, entries: [], repeated: false }) as const));
+  };
+  return createCommitter({
+    log: { commit } as never,
+    clock: systemClock,
+    journal: { warn: () => undefined, error: () => undefined } as never,
+    meter: { note: () => undefined },
+    published: () => undefined,
+    broken: (failure) => expect(failure).toBeUndefined(),
+  });
+}
+
 describe("readers", () => {
   test("RD1 TU7 B01 B03 from every seq, in the middle of a reply and after it, a reader ends up with the same text", async () => {
     const { talk } = await stage.serve();
@@ -292,27 +308,16 @@ describe("readers", () => {
 
   test("BA5 a model that brings all that had come is read again when a tick begins, and the tick commits what that brought", async () => {
     const commits: string[] = [];
-    const log = {
-      commit(works: readonly Work[]) {
-        const texts = works.map((work) => {
-          const effect = work.decide({
-            conversation: {},
-            turn: () => ({ fence: 1, status: "running", length: 0 }),
-          } as never);
-          const [event] = "events" in effect ? effect.events : [];
-          return event?.kind === "reply.appended" ? event.text : "";
-        });
-        commits.push(texts.join("+"));
-        return Promise.resolve(works.map(() => ({ ok: true, answer: {}, entries: [], repeated: false }) as const));
-      },
-    };
-    const committer = createCommitter({
-      log: log as never,
-      clock: systemClock,
-      journal: { warn: () => undefined, error: () => undefined } as never,
-      meter: { note: () => undefined },
-      published: () => undefined,
-      broken: (failure) => expect(failure).toBeUndefined(),
+    const committer = committerOn((works) => {
+      const texts = works.map((work) => {
+        const effect = work.decide({
+          conversation: {},
+          turn: () => ({ fence: 1, status: "running", length: 0 }),
+        } as never);
+        const [event] = "events" in effect ? effect.events : [];
+        return event?.kind === "reply.appended" ? event.text : "";
+      });
+      commits.push(texts.join("+"));
     });
     const writer = createWriter({
       claim: { id: "t", conversation: "c", fence: 1 },
@@ -348,26 +353,17 @@ describe("readers", () => {
     await writer.flushed();
   });
 
-  test("BA6 a tick of many replies is committed 64 at a time, and what is asked meanwhile is answered in between", async () => {
+  /** Commits of one tick with 200 replies, and of a command that is sent at the first of them. */
+  async function commitsOfTick(comingIn: boolean): Promise<string[][]> {
     const commits: string[][] = [];
     const work = (conversation: string): Work => ({ conversation, decide: () => ({ events: [], answer: {} }) });
     let answered: Promise<unknown> | undefined;
-    const log = {
-      commit(works: readonly Work[]) {
-        commits.push(works.map(({ conversation }) => conversation));
-        // Asked while the others wait: answered with the next of them, not after all.
-        if (commits.length === 1) answered = committer.submit(work("asked"));
-        return Promise.resolve(works.map(() => ({ ok: true, answer: {}, entries: [], repeated: false }) as const));
-      },
-    };
-    const committer = createCommitter({
-      log: log as never,
-      clock: systemClock,
-      journal: { warn: () => undefined, error: () => undefined } as never,
-      meter: { note: () => undefined },
-      published: () => undefined,
-      broken: (failure) => expect(failure).toBeUndefined(),
+    const committer = committerOn((works) => {
+      commits.push(works.map(({ conversation }) => conversation));
+      // Asked while the others wait: answered with the next of them, not after all.
+      if (commits.length === 1) answered = committer.submit(work("asked"));
     });
+    if (comingIn) committer.cameIn();
     let due = 0;
     const left = new Set<string>();
     for (let i = 0; i < 200; i++) {
@@ -384,10 +380,20 @@ describe("readers", () => {
     }
     await until(() => left.size === 0 || undefined, "all of them");
     await answered;
-    expect(commits.findIndex((names) => names.includes("asked"))).toBe(1);
-    const sizes = commits.map((names) => names.filter((name) => name !== "asked").length).filter((size) => size > 0);
-    expect(sizes).toEqual([64, 64, 64, 8]);
     expect(new Set(commits.flat()).size).toBe(201);
     expect(due).toBeGreaterThanOrEqual(200);
+    return commits;
+  }
+  const repliesOf = (commits: string[][]): number[] =>
+    commits.map((names) => names.filter((name) => name !== "asked").length).filter((size) => size > 0);
+
+  test("BA6 a tick of many replies is committed 64 at a time while people come in, and what is asked meanwhile is answered in between", async () => {
+    const commits = await commitsOfTick(true);
+    expect(commits.findIndex((names) => names.includes("asked"))).toBe(1);
+    expect(repliesOf(commits)).toEqual([64, 64, 64, 8]);
+  });
+
+  test("BA6 a tick of many replies is one commit while nobody comes in", async () => {
+    expect(repliesOf(await commitsOfTick(false))).toEqual([200]);
   });
 });

@@ -2,18 +2,18 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Socket } from "node:net";
 import { PassThrough, Writable } from "node:stream";
-import { WebSocket, WebSocketServer } from "ws";
-import { frameText, wireOf } from "../../src/server/wire.ts";
+import { WebSocket, WebSocketServer, type Server } from "ws";
+import { frameText, ServerSocket, wireOf } from "../../src/server/wire.ts";
 
-let server: WebSocketServer;
-let client: WebSocket;
+let server: Server<typeof ServerSocket>;
+let client: ServerSocket;
 let socket: Socket;
 beforeAll(async () => {
-  server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  server = new WebSocketServer({ port: 0, host: "127.0.0.1", WebSocket: ServerSocket });
   const accepted = new Promise<Socket>((resolve) => server.on("connection", (_ws, request) => resolve(request.socket)));
   await new Promise((resolve) => server.once("listening", resolve));
   const address = server.address();
-  client = new WebSocket(`ws://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`);
+  client = new ServerSocket(`ws://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`);
   socket = await accepted;
 });
 afterAll(() => {
@@ -58,7 +58,7 @@ test("FR12 a reason of any length and any characters is cut on a whole character
     ["🙂".repeat(40), "🙂".repeat(30)],
     ["", ""],
   ] as const) {
-    const accepted = new Promise<WebSocket>((resolve) => server.once("connection", resolve));
+    const accepted = new Promise<ServerSocket>((resolve) => server.once("connection", resolve));
     const visitor = new WebSocket(client.url);
     const closed = new Promise<[number, string]>((resolve) =>
       visitor.once("close", (code, said) => resolve([code, said.toString()])),

@@ -18,7 +18,7 @@ import type { Database } from "./database.ts";
 import type { Erasure } from "./erasure.ts";
 import { attachFiles } from "./files.ts";
 import { asStoreFailure } from "./failures.ts";
-import type { Hot } from "./hot.ts";
+import type { Hot, HotConversation } from "./hot.ts";
 import { storeCid, type Keys } from "./keys.ts";
 import { bytes, integer } from "./rows.ts";
 import type { Tail } from "./tail.ts";
@@ -92,11 +92,11 @@ export function createCommit(
     db.change();
     const conversation = after(view.conversation, effect);
     const entries = number(view.conversation?.head ?? 0, effect.events);
-    const turn = writesOnly(view, effect);
+    const pieces = piecesOf(view, effect);
     if (conversation === undefined) {
       if (changesRows(effect)) throw new Error("an effect without a conversation");
-    } else if (turn === undefined) saveAll(view, effect, conversation, entries);
-    else savePieces(view, turn, conversation, entries);
+    } else if (pieces === undefined) saveAll(view, effect, conversation, entries);
+    else savePieces(pieces, conversation, entries);
     if (key !== undefined) saveAnswer(key, work.conversation, effect);
     return { ok: true, answer: effect.answer, entries, conversation, repeated: false };
   };
@@ -109,9 +109,7 @@ export function createCommit(
   };
 
   /** The way of nearly every work: pieces of a running turn, which go to the tail and change no other row. */
-  const savePieces = (view: LazyView, turn: TurnRecord, row: ConversationRecord, entries: readonly Entry[]): void => {
-    const own = view.hot;
-    if (own === undefined) return;
+  const savePieces = ({ own, turn }: Pieces, row: ConversationRecord, entries: readonly Entry[]): void => {
     hot.openForPieces(own, turn.id);
     for (const entry of entries) tail.add(own, turn, entry, codec.sealEntry(own.cid, row.id, entry));
     own.record = row;
@@ -233,16 +231,19 @@ function after(before: ConversationRecord | undefined, effect: Effect): Conversa
 const changesRows = (effect: Effect): boolean =>
   [effect.events, effect.messages, effect.turns, effect.replace].some((rows) => rows !== undefined && rows.length > 0);
 
-/** The running turn that an effect adds pieces to, if it does nothing else. */
-function writesOnly(view: LazyView, effect: Effect): TurnRecord | undefined {
+/** A hot conversation and the row of its running turn after pieces of it. */
+type Pieces = { readonly own: HotConversation; readonly turn: TurnRecord };
+
+/** What an effect adds pieces to, if it does nothing else. */
+function piecesOf({ hot: own, conversation: row }: LazyView, effect: Effect): Pieces | undefined {
   const { events, conversation, turns = [], messages = [], replace = [], erase } = effect;
   const [turn] = turns;
   if (turn === undefined || turns.length > 1 || messages.length > 0 || replace.length > 0 || erase === true)
     return undefined;
-  if (conversation !== undefined && conversation !== view.conversation) return undefined;
-  const before = view.hot?.turns.get(turn.id);
+  if (own === undefined || (conversation !== undefined && conversation !== row)) return undefined;
+  const before = own.turns.get(turn.id);
   if (before === undefined || events.length === 0 || !sameBut(["length"], before, turn)) return undefined;
-  return events.every((event) => isPiece(event) && event.turn === turn.id) ? turn : undefined;
+  return events.every((event) => isPiece(event) && event.turn === turn.id) ? { own, turn } : undefined;
 }
 
 const isPiece = (event: Event): event is EventOf<"reply.appended" | "reply.part"> =>

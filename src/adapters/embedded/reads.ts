@@ -3,7 +3,7 @@ import { after } from "../../domain/log.ts";
 import type { ConversationRecord, Entry, Log, MessageRecord } from "../../server/ports.ts";
 import type { Codec } from "./codec.ts";
 import type { Database } from "./database.ts";
-import { runningIn, type Hot, type HotConversation } from "./hot.ts";
+import { firstBehind, runningIn, type Hot, type HotConversation } from "./hot.ts";
 import { bytes, integer, type Row } from "./rows.ts";
 import type { Tail } from "./tail.ts";
 
@@ -48,9 +48,11 @@ export function createReads(db: Database, codec: Codec, hot: Hot, tail: Tail): R
     if (found === undefined) return { head: 0, entries: [] };
     const open = (row: { first: number; last: number; body: Uint8Array }): Entry =>
       codec.entry(found.cid, conversation, row);
-    const stored = findEntries
-      .all(found.cid, from, limit)
-      .map((row) => open({ first: integer(row, "first"), last: integer(row, "last"), body: bytes(row, "body") }));
+    // Nobody who follows a reply in the making needs more than its tail.
+    const rows = isInTail(found, from) ? [] : findEntries.all(found.cid, from, limit);
+    const stored = rows.map((row) =>
+      open({ first: integer(row, "first"), last: integer(row, "last"), body: bytes(row, "body") }),
+    );
     const openPiece = (last: number, body: Uint8Array): Entry => open({ first: last, last, body });
     const fresh = found.hot === undefined ? [] : tail.read(found.hot, from, limit, openPiece);
     const whole = inOrder(stored, fresh).slice(0, limit);
@@ -87,6 +89,12 @@ export function createReads(db: Database, codec: Codec, hot: Hot, tail: Tail): R
         return found === undefined ? [] : messagesOf(found.cid, conversation, findPath.all(found.cid, message, limit));
       }),
   };
+}
+
+/** True where all that is behind `from` is in the tail: a piece has one seq. */
+function isInTail({ head, hot }: Head, from: number): boolean {
+  const fresh = hot === undefined ? 0 : hot.pieces.length - firstBehind(hot.pieces, from);
+  return fresh >= head - from;
 }
 
 /** Two lists in the order of the log as one. */

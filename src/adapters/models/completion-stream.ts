@@ -61,6 +61,8 @@ export function createCompletionStream(options: {
   let inRow = 0;
   let bytesSinceEvent = 0;
   const plainChunks = createPlainChunks();
+  /** What was fed ended with an event, so that the next begins with one. */
+  let isBetween = true;
 
   const fail = (detail: string): void => {
     failure ??= new ModelFailure("model_unavailable", { retryable: true, detail });
@@ -154,11 +156,22 @@ export function createCompletionStream(options: {
     },
   });
 
+  /** Most events are plain, and need no parser of events either. */
+  const readText = (fed: string): void => {
+    const { text, length } = isBetween ? plainChunks.skim(fed) : { text: "", length: 0 };
+    if (length > 0) bytesSinceEvent = inRow = 0;
+    append("text", text);
+    const rest = length > 0 ? fed.slice(length) : fed;
+    if (rest === "") return;
+    isBetween = rest.endsWith("\n\n");
+    parser.feed(rest);
+  };
+
   return {
     feed: (bytes) => {
       if (done || failure !== undefined) return;
       bytesSinceEvent += bytes.length;
-      parser.feed(decoder.write(bytes));
+      readText(decoder.write(bytes));
       if (bytesSinceEvent > eventBytes) fail(`more than ${eventBytes} bytes without an event`);
     },
     feedWhole: (completion) => {

@@ -5,6 +5,8 @@ type Fields = Readonly<Record<string, unknown>>;
 export type PlainChunks = {
   /** The text of a chunk that is like the one learned from, and has nothing else to tell; undefined: parse it. */
   read(data: string): string | undefined;
+  /** The text of the events that `stream` begins with, as far as they are such chunks, and how many characters those are. */
+  skim(stream: string): { readonly text: string; readonly length: number };
   /** Takes a parsed chunk as the pattern of those to come, where it holds nothing but text. */
   learn(data: string, value: unknown): void;
 };
@@ -22,13 +24,28 @@ const toBeParsed = /["\\\p{Cc}]/u;
 export function createPlainChunks(): PlainChunks {
   let before = "";
   let after = "";
+  let head: string | undefined;
   let learned = 0;
   return {
     read(data) {
       if (before === "" || data.length < before.length + after.length) return undefined;
       if (!data.startsWith(before) || !data.endsWith(after)) return undefined;
-      const text = data.slice(before.length, data.length - after.length);
-      return toBeParsed.test(text) ? parseString(text) : text;
+      return valueOf(data.slice(before.length, data.length - after.length));
+    },
+    skim(stream) {
+      let text = "";
+      let length = 0;
+      if (head === undefined) return { text, length };
+      for (let start = head.length; stream.startsWith(head, length); start = length + head.length) {
+        const end = stream.indexOf("\n\n", start);
+        if (end - after.length < start || !stream.endsWith(after, end)) break;
+        // Where a line ends in between, it is no JSON string: the break stands in it as it is.
+        const piece = valueOf(stream.slice(start, end - after.length));
+        if (piece === undefined) break;
+        text += piece;
+        length = end + 2;
+      }
+      return { text, length };
     },
     learn(data, value) {
       const text = onlyText(value);
@@ -38,7 +55,9 @@ export function createPlainChunks(): PlainChunks {
       const at = data.lastIndexOf(`"${literal}"`) + 1;
       if (at === 0) return;
       const [start, end] = [data.slice(0, at), data.slice(at + literal.length)];
-      if (onlyText(parse(start + probe + end)) === probe) [before, after] = [start, end];
+      if (onlyText(parse(start + probe + end)) !== probe) return;
+      [before, after] = [start, end];
+      head = /[\r\n]/.test(start + end) ? undefined : `data: ${start}`;
     },
   };
 }
@@ -51,7 +70,9 @@ function parse(text: string): unknown {
   }
 }
 
-function parseString(literal: string): string | undefined {
+/** What the literal between two quotes says; undefined: it is none. */
+function valueOf(literal: string): string | undefined {
+  if (!toBeParsed.test(literal)) return literal;
   const value = parse(`"${literal}"`);
   return typeof value === "string" ? value : undefined;
 }
