@@ -19,20 +19,28 @@ export function misplaced(list: readonly Sabotage[]): string[] {
   });
 }
 
+/** A copy of the repository's `copied` folders with the bug in it; `linked` ones are the repository's own. */
+export function planted(
+  sabotage: Sabotage,
+  copied: readonly string[],
+  linked: readonly string[],
+): { readonly folder: string; readonly remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), "sabotage-"));
+  for (const name of [...copied, "package.json"]) cpSync(join(root, name), join(folder, name), { recursive: true });
+  for (const name of linked) symlinkSync(join(root, name), join(folder, name));
+  const path = join(folder, "src", sabotage.file);
+  const source = readFileSync(path, "utf8");
+  writeFileSync(
+    path,
+    source.replace(sabotage.from, () => sabotage.to),
+  );
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
 /** Plants a bug and runs seeds 1..`seeds`, or those given, until one fails. */
 export async function tryOut(sabotage: Sabotage, seeds: string): Promise<Trial> {
-  const folder = mkdtempSync(join(tmpdir(), "sabotage-"));
+  const { folder, remove } = planted(sabotage, ["src", "test/sim"], ["node_modules"]);
   try {
-    cpSync(join(root, "src"), join(folder, "src"), { recursive: true });
-    cpSync(join(root, "test/sim"), join(folder, "test/sim"), { recursive: true });
-    cpSync(join(root, "package.json"), join(folder, "package.json"));
-    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-    const path = join(folder, "src", sabotage.file);
-    const source = readFileSync(path, "utf8");
-    writeFileSync(
-      path,
-      source.replace(sabotage.from, () => sabotage.to),
-    );
     const { code, output } = await run(folder, ["test/sim/main.ts", "--seeds", seeds, "--first"]);
     const [, seed, rule] = /^seed (\d+): \[([^\]]*)\]/m.exec(output) ?? [];
     if (seed !== undefined) return { caught: true, seed: Number(seed), by: rule ?? "" };
@@ -41,7 +49,7 @@ export async function tryOut(sabotage: Sabotage, seeds: string): Promise<Trial> 
     if (code !== 0) throw new Error(`${sabotage.name}: the simulation did not run:\n${output.slice(-2000)}`);
     return { caught: false, seed: undefined, by: "" };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   }
 }
 

@@ -7,7 +7,10 @@ import { halfOpen } from "./half-open.ts";
 import type { Ledger } from "./ledger.ts";
 import { malformed } from "./malformed.ts";
 import { provider } from "./provider.ts";
+import { misplaced } from "../sim/sabotage.ts";
+import { sceneSabotages } from "./sabotages.ts";
 import { runScene, type Scene } from "./scene.ts";
+import { scenes } from "./scenes.ts";
 import { stalled } from "./stalled.ts";
 import { stops } from "./stops.ts";
 import { storm } from "./storm.ts";
@@ -21,6 +24,11 @@ async function hold(scene: Scene, seed: number, saw: Readonly<Record<string, num
     expect([name, (ledger.facts[name] ?? 0) >= least ? "enough" : ledger.facts[name]]).toEqual([name, "enough"]);
   return ledger;
 }
+
+test("planted bugs fit the sources as they are, and each is for a scene", () => {
+  expect(misplaced(sceneSabotages)).toEqual([]);
+  expect(sceneSabotages.filter(({ scene }) => !scenes.has(scene))).toEqual([]);
+});
 
 // Seeds of both kinds: an even one has a model that can be given the beginning of its reply, an odd one has not.
 test.each([6, 7])(
