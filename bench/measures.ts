@@ -192,6 +192,9 @@ const hold = (side: Side, i: number, count: number): Promise<Program> =>
 const kindOf = ({ open }: Side): string =>
   open === openRelay ? "relay" : open === openSocketIo ? "socket.io" : "throughline";
 
+/** A reply that goes on slowly: what it costs to tell it to all who are there is no part of a resume. What is missed between the cut and the return: */
+const slow = { chars: 120, rate: 2, missed: 2000 };
+
 /** P7: clients cut in mid-reply at once. CPU microseconds per resume (of a relay: per handshake), ms until all are whole. */
 export async function resume(side: Side, count: number): Promise<{ cpu: number; whole: number }> {
   const { program } = side;
@@ -215,7 +218,7 @@ export async function resume(side: Side, count: number): Promise<{ cpu: number; 
   const asker = await sign(program.url);
   const id = crypto.randomUUID();
   await asker.command({ type: "conversation.create", conversation: id });
-  const chars = 1200;
+  const { chars, rate, missed } = slow;
   const end = follow(asker.ws, { id, seq: 1 }, { text: "", came: [] });
   const viewers = await together(count, async () => {
     const { ws, command } = await sign(program.url, asker.token);
@@ -227,9 +230,10 @@ export async function resume(side: Side, count: number): Promise<{ cpu: number; 
     return { ws, place, reply };
   });
   await asker.command({ type: "conversation.open", conversation: id, seq: 1 });
-  await asker.command(message(id, `{{seed=1 chars=${chars} rate=20 piece=4}}`));
+  await asker.command(message(id, `{{seed=1 chars=${chars} rate=${rate} piece=4}}`));
   await sleep(1000);
   for (const { ws } of viewers) ws.removeAllListeners("message").terminate();
+  await sleep(missed);
   const before = program.cpu();
   const began = performance.now();
   const back = await Promise.all(
@@ -258,12 +262,13 @@ export async function resume(side: Side, count: number): Promise<{ cpu: number; 
 
 /** P7, of Socket.IO: the same cut, and its connection state recovery with the packets that were missed. */
 async function recover(program: Program, count: number): Promise<{ cpu: number; whole: number }> {
-  const chars = 1200;
+  const { chars, rate, missed } = slow;
   const viewers = await together(count, () => viewRoom(program));
   const asker = await joinSocketIo(program.url);
-  asker.ws.send(`42${JSON.stringify(["ask", `{{seed=1 chars=${chars} rate=20 piece=4}}`])}`);
+  asker.ws.send(`42${JSON.stringify(["ask", `{{seed=1 chars=${chars} rate=${rate} piece=4}}`])}`);
   await sleep(1000);
   for (const { ws } of viewers) ws.removeAllListeners("message").terminate();
+  await sleep(missed);
   const before = program.cpu();
   const began = performance.now();
   const back = await together(count, async (i) => {

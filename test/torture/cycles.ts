@@ -5,6 +5,8 @@ import { expectedText, startModelServer } from "../support/model-server.ts";
 import { ChaosProxy } from "../support/proxy.ts";
 import type { WireView } from "../support/wire-view.ts";
 import { badCounts } from "./ledger.ts";
+import { Member } from "./member.ts";
+import { Neighbour } from "./neighbour.ts";
 import { Person, type Command, type Counts, type Done } from "./person.ts";
 import { seeded, sleep, type Run, type Scene } from "./scene.ts";
 
@@ -35,6 +37,9 @@ async function live(run: Run): Promise<void> {
   const counts = Object.fromEntries(names.map((name) => [name, 0])) as Counts;
   const url = (): string => `ws://127.0.0.1:${proxy.port}/api/v1/async/chatbot`;
   const people = Array.from({ length: run.clients }, (_, i) => new Person(url, seeded(seed * 1000 + i), counts));
+  const member = new Member({ name: "neighbour", url: () => victim.url, ledger, random, fair: [1006, 1012, 1013] });
+  // It asks for no replies: what becomes of one whose server dies is a matter of the settings.
+  const neighbour = new Neighbour(member, ledger, { replies: false, patient: true });
   const working = people.map((person) => person.work());
   let [kills, drains, cuts] = [0, 0, 0];
   const kill = async (): Promise<void> => {
@@ -78,6 +83,7 @@ async function live(run: Run): Promise<void> {
     for (const person of people) person.stop();
     await withTime(Promise.all(working), 60_000, () => counts.stuck++);
     const seen = await Promise.all(people.map((person) => check(person, counts, prefill)));
+    await neighbour.end();
     for (const bug of [...victim.deaths, ...victim.bugs()]) ledger.bad("crashes", bug);
     for (const name of badCounts) ledger.counts[name] += counts[name];
     ledger.problems.push(...people.flatMap((person) => person.problems));
@@ -88,6 +94,7 @@ async function live(run: Run): Promise<void> {
     const facts = { acked, refused, repeated, connections, conversations, messages, kills, drains, cuts };
     for (const [name, count] of Object.entries(facts)) ledger.saw(name, count);
   } finally {
+    member.leave();
     for (const person of people) person.close();
     proxy.close();
     await victim.end("SIGKILL");

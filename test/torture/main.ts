@@ -31,8 +31,9 @@ const { values } = parseArgs({
 function number(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (text.trim() !== "" && Number.isInteger(value) && value >= 0) return value;
-  console.error(`--${name}: "${text}" is no whole number.`);
+  const least = name === "seed" ? 0 : 1;
+  if (text.trim() !== "" && Number.isInteger(value) && value >= least) return value;
+  console.error(`--${name}: "${text}" is no whole number from ${least} on.`);
   return process.exit(2);
 }
 
