@@ -1,12 +1,8 @@
 // `npm run bench`: every goal beside the limit, alternating runs in one go, medians; results as JSON, table and docs/performance.md.
-//   npm run bench -- --quick            P1, P2, P4 and P5 in about a minute
-//   npm run bench -- --only cost        what encryption and limits add
-//   npm run bench -- --only P1,P6 --runs 7 --peers
-//   npm run bench -- --only P8,P9 --entries 1000000 --bytes 1000000000
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readOptions, refuse, wholeNumber } from "../scripts/options.ts";
 import { roomFor } from "../src/open-files.ts";
 import { openRelay, openThroughline } from "./clients.ts";
 import { fanOut, idleMemory, latency, perPiece, resume, type Run, type Side } from "./measures.ts";
@@ -15,21 +11,38 @@ import { openStream, preparePeers, socketIoOn } from "./peers.ts";
 import { openFiles, start, type Program } from "./program.ts";
 import { median, tableOf, writePage, type Result, type Stored } from "./report.ts";
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    only: { type: "string" },
-    runs: { type: "string" },
-    peers: { type: "boolean", default: false },
-    profile: { type: "string" },
-    bytes: { type: "string", default: "1000000000" },
-    connections: { type: "string", default: "20000" },
-    entries: { type: "string", default: "1000000" },
-  },
+const quickly = ["P1", "P2", "P4", "P5"];
+const all = ["P1", "cost", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9"];
+const known = [...all, "P7-length"];
+const help = `npm run bench -- [options]
+
+  without any         everything, beside the limits; docs/performance.md is written anew
+  --quick             ${quickly.join(", ")} in about a minute: short runs, printed and not published
+  --only A,B          of ${known.join(", ")}
+  --runs N            of each side (5; with --quick 2)
+  --peers             Socket.IO beside each cost of a piece; with --quick P2's peers too
+  --profile DIR       CPU profiles of the server
+  --connections N     of P6 (20000)
+  --entries N         events of the histories of P8 and P9 (1000000)
+  --bytes N           of the history of P9 (1000000000)
+`;
+const values = readOptions(help, {
+  quick: { type: "boolean", default: false },
+  only: { type: "string" },
+  runs: { type: "string" },
+  peers: { type: "boolean", default: false },
+  profile: { type: "string" },
+  bytes: { type: "string", default: "1000000000" },
+  connections: { type: "string", default: "20000" },
+  entries: { type: "string", default: "1000000" },
 });
 const { quick, peers } = values;
-const runs = Number(values.runs ?? (quick ? 2 : 5));
-const wanted = (values.only ?? (quick ? "P1,P2,P4,P5" : "P1,cost,P2,P3,P4,P5,P6,P7,P8,P9")).split(",");
+const runs = wholeNumber("runs", values.runs ?? (quick ? "2" : "5"));
+const connections = wholeNumber("connections", values.connections);
+const entries = wholeNumber("entries", values.entries);
+const bytes = wholeNumber("bytes", values.bytes);
+const wanted = values.only?.split(",") ?? (quick ? quickly : all);
+for (const id of wanted) if (!known.includes(id)) refuse(`--only: ${id} is none of ${known.join(", ")}.`);
 const root = join(import.meta.dirname, "..");
 const relayFile = join(root, "bench/relay.ts");
 const peerFolder = join(root, "bench/peers");
@@ -177,8 +190,8 @@ async function onText(): Promise<void> {
 /** P6: `--connections` idle ones, each side in a fresh process. */
 async function idle(base: string): Promise<void> {
   // What else a server has open, and the first connections, which are not counted, need some too.
-  const count = Math.min(Number(values.connections), roomFor(openFiles()).sockets - 400);
-  if (count < Number(values.connections)) console.log(`P6: ${count} connections: a process may open no more files`);
+  const count = Math.min(connections, roomFor(openFiles()).sockets - 400);
+  if (count < connections) console.log(`P6: ${count} connections: a process may open no more files`);
   const heap = ["--import", join(root, "bench/heap.ts")];
   const sides: (() => Promise<Side>)[] = [
     async () => ({ name: "ws", program: await start([...heap, relayFile, base, "--auth"]), open: openRelay }),
@@ -338,7 +351,7 @@ async function onLengths(): Promise<void> {
   );
   const [smallShort = "", largeShort = "", largeLong = ""] = ids(3);
   // An exchange is four entries.
-  const exchanges = Math.ceil(Number(values.entries) / 4);
+  const exchanges = Math.ceil(entries / 4);
   const small = { conversations: [{ id: smallShort, exchanges: 250 }], bytes: 0, text: 200 };
   const large = {
     conversations: [
@@ -390,7 +403,7 @@ async function onStarts(): Promise<void> {
   const model = await start([join(root, "test/support/model-server.ts")]);
   const history = await makeHistory(join(dataDir, "history"), {
     conversations: [],
-    bytes: Number(values.bytes),
+    bytes,
     text: 1800,
   });
   const size = `${(history.bytes / 1e9).toFixed(2)} GB`;

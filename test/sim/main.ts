@@ -1,19 +1,30 @@
 // Owns the command line of the simulation: worlds by their seeds, counts, and how to repeat one.
-import { parseArgs } from "node:util";
+import { readOptions, refuse, wholeNumber } from "../../scripts/options.ts";
 import { runWorld } from "./world.ts";
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string" },
-    seeds: { type: "string", default: "1..500" },
-    trace: { type: "boolean", default: false },
-    titles: { type: "string", default: "off" },
-    all: { type: "boolean", default: false },
-    first: { type: "boolean", default: false },
-  },
+const help = `node test/sim/main.ts [options]
+
+  --seeds A..B     the worlds (1..500)
+  --seed N         one of them
+  --trace          every step of it
+  --titles KIND    what names conversations: model, words or off (off)
+  --first          ends with the first world that breaks a promise; without it with the twentieth
+  --all            goes on however many do
+`;
+const values = readOptions(help, {
+  seed: { type: "string" },
+  seeds: { type: "string", default: "1..500" },
+  trace: { type: "boolean", default: false },
+  titles: { type: "string", default: "off" },
+  all: { type: "boolean", default: false },
+  first: { type: "boolean", default: false },
 });
 
-const [from = 1, to = from] = (values.seed ?? values.seeds).split("..").map(Number);
+const [name, range] = values.seed === undefined ? ["seeds", values.seeds] : ["seed", values.seed];
+const [from = 1, to = from] = range.split("..").map((text) => wholeNumber(name, text));
+if (to < from) refuse(`--${name}: ${range} holds no world.`);
+if (!["off", "model", "words"].includes(values.titles))
+  refuse(`--titles: ${values.titles} is none of model, words, off.`);
 const began = performance.now();
 let failures = 0;
 let steps = 0;

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readOptions, refuse, wholeNumber } from "../../scripts/options.ts";
 import { sabotages, type Sabotage } from "./sabotages.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -39,7 +39,7 @@ export function planted(
 
 /** Plants a bug and runs seeds 1..`seeds`, or those given, until one fails. */
 export async function tryOut(sabotage: Sabotage, seeds: string): Promise<Trial> {
-  const { folder, remove } = planted(sabotage, ["src", "test/sim"], ["node_modules"]);
+  const { folder, remove } = planted(sabotage, ["src", "test/sim"], ["node_modules", "scripts"]);
   try {
     const { code, output } = await run(folder, ["test/sim/main.ts", "--seeds", seeds, "--first"]);
     const [, seed, rule] = /^seed (\d+): \[([^\]]*)\]/m.exec(output) ?? [];
@@ -79,16 +79,23 @@ function run(cwd: string, args: string[]): Promise<{ code: number | "timeout"; o
   });
 }
 
+const help = `npm run sabotage -- [options]
+
+  --seeds A..B   the worlds that may notice a bug (1..2500)
+  --only TEXT    the bugs with it in their name
+  --at N         how many at once (2)
+`;
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({
-    options: {
-      seeds: { type: "string", default: "1..2500" },
-      only: { type: "string" },
-      at: { type: "string", default: "2" },
-    },
+  const values = readOptions(help, {
+    seeds: { type: "string", default: "1..2500" },
+    only: { type: "string" },
+    at: { type: "string", default: "2" },
   });
   const { only } = values;
   const chosen = sabotages.filter((sabotage) => only === undefined || sabotage.name.includes(only));
+  if (chosen.length === 0) refuse(`--only: no planted bug has "${only}" in its name.`);
+  const at = wholeNumber("at", values.at);
   const wrong = misplaced(chosen);
   if (wrong.length > 0) {
     for (const line of wrong) console.log(line);
@@ -104,7 +111,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       console.log(`${next.name.padEnd(64)} ${found}`);
     }
   };
-  await Promise.all(Array.from({ length: Number(values.at) }, worker));
+  await Promise.all(Array.from({ length: at }, worker));
   console.log(`${chosen.length} planted, ${chosen.length - missed} caught, ${missed} missed`);
   process.exitCode = missed > 0 ? 1 : 0;
 }

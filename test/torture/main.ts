@@ -1,5 +1,5 @@
 // `npm run torture -- --scene storm --size 10000 --seed 7`: the rig from the command line. Ends with a table and an exit code.
-import { parseArgs } from "node:util";
+import { readOptions, refuse, wholeNumber } from "../../scripts/options.ts";
 import { badCounts, type Ledger } from "./ledger.ts";
 import { runScene } from "./scene.ts";
 import { scenes } from "./scenes.ts";
@@ -15,46 +15,39 @@ const help = `npm run torture -- [options]
   --clients N      of the scene cycles (20)
 `;
 
-const { values } = parseArgs({
-  options: {
-    scene: { type: "string", default: "cycles" },
-    size: { type: "string" },
-    seconds: { type: "string" },
-    large: { type: "boolean", default: false },
-    cycles: { type: "string" },
-    clients: { type: "string", default: "20" },
-    seed: { type: "string", default: String(Date.now() % 100_000) },
-    help: { type: "boolean", default: false },
-  },
+const values = readOptions(help, {
+  scene: { type: "string", default: "cycles" },
+  size: { type: "string" },
+  seconds: { type: "string" },
+  large: { type: "boolean", default: false },
+  cycles: { type: "string" },
+  clients: { type: "string", default: "20" },
+  seed: { type: "string", default: String(Date.now() % 100_000) },
 });
 
-function number(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  const least = name === "seed" ? 0 : 1;
-  if (text.trim() !== "" && Number.isInteger(value) && value >= least) return value;
-  console.error(`--${name}: "${text}" is no whole number from ${least} on.`);
-  return process.exit(2);
-}
+const number = (name: string, text: string | undefined): number | undefined =>
+  text === undefined ? undefined : wholeNumber(name, text);
 
 const wanted =
   values.scene === "all" ? [...scenes.values()] : [scenes.get(values.scene)].filter((one) => one !== undefined);
-if (values.help || wanted.length === 0) {
-  console.log(help);
-  process.exit(values.help ? 0 : 2);
-}
+if (wanted.length === 0) refuse(`--scene: ${values.scene} is none of ${[...scenes.keys()].join(", ")}, all.`);
 const { large } = values;
-const seed = number("seed", values.seed) ?? 1;
-const clients = number("clients", values.clients);
+const seed = wholeNumber("seed", values.seed, 0);
+const clients = wholeNumber("clients", values.clients);
+const [cycles, sized, seconds] = [
+  number("cycles", values.cycles),
+  number("size", values.size),
+  number("seconds", values.seconds),
+];
 const rows: (readonly [string, Ledger, number])[] = [];
 for (const scene of wanted) {
-  const own = scene.name === "cycles" ? (number("cycles", values.cycles) ?? (large ? undefined : 20)) : undefined;
-  const size = number("size", values.size) ?? own;
+  const own = scene.name === "cycles" ? (cycles ?? (large ? undefined : 20)) : undefined;
+  const size = sized ?? own;
   const began = performance.now();
   const which = `${scene.name} of ${size ?? (large ? scene.large : scene.small)} ${scene.unit}, seed ${seed}`;
   console.log(`torture: ${which}`);
   const say = (line: string): void => console.log(`  ${line}`);
-  const ledger = await runScene(scene, { seed, size, seconds: number("seconds", values.seconds), clients, large, say });
+  const ledger = await runScene(scene, { seed, size, seconds, clients, large, say });
   console.log(JSON.stringify(ledger.facts));
   for (const problem of ledger.problems.slice(0, 20)) console.log(`- ${problem}`);
   rows.push([scene.name, ledger, Math.round((performance.now() - began) / 1000)]);

@@ -1,12 +1,12 @@
 // Owns the trial of the scenes: plants each bug in a copy of the sources and plays the scene that has to notice it, small, one at a time.
 import { spawn } from "node:child_process";
-import { parseArgs } from "node:util";
+import { readOptions, refuse } from "../../scripts/options.ts";
 import { misplaced, planted } from "../sim/sabotage.ts";
 import { sceneSabotages, type SceneSabotage } from "./sabotages.ts";
 
 /** What the scene found: its counts that are not zero; undefined where it noticed nothing. */
 async function tryOut({ scene, ...sabotage }: SceneSabotage): Promise<string | undefined> {
-  const copy = planted(sabotage, ["src", "test"], ["node_modules", "dist"]);
+  const copy = planted(sabotage, ["src", "test"], ["node_modules", "dist", "scripts"]);
   try {
     const child = spawn(process.execPath, ["test/torture/main.ts", "--scene", scene, "--seed", "7"], {
       cwd: copy.folder,
@@ -25,8 +25,14 @@ async function tryOut({ scene, ...sabotage }: SceneSabotage): Promise<string | u
   }
 }
 
-const { values } = parseArgs({ options: { scene: { type: "string" } } });
+const known = [...new Set(sceneSabotages.map(({ scene }) => scene))];
+const help = `npm run sabotage:torture -- [--scene NAME]
+
+Plants a bug for each of ${known.join(", ")} in a copy of the sources; the scene has to notice it.
+`;
+const values = readOptions(help, { scene: { type: "string" } });
 const chosen = sceneSabotages.filter(({ scene }) => values.scene === undefined || scene === values.scene);
+if (chosen.length === 0) refuse(`--scene: ${values.scene} is none of ${known.join(", ")}.`);
 const wrong = misplaced(chosen);
 for (const line of wrong) console.log(line);
 if (wrong.length > 0) process.exit(1);
