@@ -15,7 +15,8 @@ const offsets = [-11, -6, -1, -0.1, 0, 0.02, 1, 5, 11];
 export const clock: Scene = {
   name: "clock",
   unit: "jumps",
-  small: 6,
+  // Over some renewals of leases: a jump between them is what a turn could be lost by.
+  small: 20,
   large: 200,
   async play(run) {
     const { size, seed, random, ledger, say } = run;

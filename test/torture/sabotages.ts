@@ -1,4 +1,4 @@
-// Owns the list of planted bugs for the scenes: each one line of src/ that is made wrong, and the scene that has to notice it. Not every scene has one yet.
+// Owns the list of planted bugs for the scenes: each one line of src/ that is made wrong, and the scene that has to notice it. Every scene has one.
 import type { Sabotage } from "../sim/sabotages.ts";
 
 export type SceneSabotage = Sabotage & { readonly scene: string };
@@ -45,5 +45,40 @@ export const sceneSabotages: readonly SceneSabotage[] = [
     file: "domain/retry.ts",
     from: "export const maxCalls = 3;",
     to: "export const maxCalls = 4;",
+  },
+  {
+    scene: "stalled",
+    name: "whatever a reader does not read is kept for it",
+    file: "server/outlet.ts",
+    from: "if (this.#closed || this.#wire.buffered() >= liveBytes) return false;",
+    to: "if (this.#closed) return false;",
+  },
+  {
+    scene: "stops",
+    name: "a turn that has ended takes more",
+    file: "domain/turn.ts",
+    from: 'turn.fence !== claim.fence || turn.status !== "running"',
+    to: "turn.fence !== claim.fence",
+  },
+  {
+    scene: "stops",
+    name: "the model is not told of a stop",
+    file: "server/model-call.ts",
+    from: 'signal.addEventListener("abort", onAbort);',
+    to: "",
+  },
+  {
+    scene: "clock",
+    name: "leases are looked at before they are renewed",
+    file: "server/turns.ts",
+    from: "const renewed = active.size === 0 ? Promise.resolve() : log.renew(owner, clock.now() + leaseMs);",
+    to: "const renewed = Promise.resolve();",
+  },
+  {
+    scene: "malformed",
+    name: "what is no JSON is thrown",
+    file: "protocol/codec.ts",
+    from: "  } catch {\n    return undefined;\n  }",
+    to: "  } catch (error) {\n    throw error;\n  }",
   },
 ];

@@ -4,10 +4,11 @@ import { Member } from "./member.ts";
 import { each, sleep, upTo, type Scene } from "./scene.ts";
 import { Stage } from "./stage.ts";
 
-/** Readers of one conversation, replies that stream into it at once, and characters of each: the most that one may have. */
+/** Readers of one conversation, and characters of each reply that streams into it: the most that one may have. */
 const readers = 20;
-const replies = 4;
 const chars = 1_000_000;
+/** Replies at once: more than the system keeps for a reader, which is about 10 MB for one and less where many do not read. */
+const repliesFor = (size: number): number => (size < 100 ? 12 : 4);
 /** Bytes that may wait for one socket (G8). */
 const budget = 1_048_576;
 /** The noise of a heap that is collected when it likes (MiB). */
@@ -22,6 +23,7 @@ export const stalled: Scene = {
   seconds: { small: 2, large: 60 },
   async play(run) {
     const { size, seconds, seed, ledger, say } = run;
+    const replies = repliesFor(size);
     // A heap that has to collect: what it would let lie otherwise is noise of hundreds of MiB.
     const settings = { NODE_OPTIONS: `--max-old-space-size=${512 + size / 4} --max-semi-space-size=4` };
     await Stage.play(run, { settings }, async (stage) => {
@@ -51,7 +53,7 @@ export const stalled: Scene = {
         }
       };
       const watched = watch();
-      const seedOf = (room: number, reply: number): number => seed * 100_000 + room * 10 + reply;
+      const seedOf = (room: number, reply: number): number => seed * 100_000 + room * 20 + reply;
       const texts = await each(
         rooms,
         async ({ index, writer, view, conversation }) => {

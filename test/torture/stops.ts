@@ -10,6 +10,8 @@ const [rate, piece] = [200, 5];
 /** How long the model's request may outlive the stop's ack (ms): 500 is promised (G5). Most must keep it; each alone may meet a slow machine. */
 const promised = 500;
 const slowest = 10_000;
+/** The share of replies whose model falls silent after some pieces: only by itself does a stop end such a request. */
+const silentShare = 0.1;
 /** Fewer say nothing. */
 const fewest = 10;
 const stopsOfConversation = 40;
@@ -78,9 +80,10 @@ const turnOf = (answer: Answer, seed: number, chars: number): Turn => ({
 async function begin(run: Run, { one, conversation }: Pair, count: number, from: number): Promise<Turn[]> {
   const turns = await each(upTo(count), async (i) => {
     const chars = between(run.random, 60, 500);
-    const answer = await one.send(conversation, `seed=${from + i} chars=${chars} rate=${rate} piece=${piece}`, {
-      parent: null,
-    });
+    const isSilent = run.random() < silentShare;
+    if (isSilent) run.ledger.saw("silentModels");
+    const how = `rate=${rate} piece=${piece}${isSilent ? " stall=5" : ""}`;
+    const answer = await one.send(conversation, `seed=${from + i} chars=${chars} ${how}`, { parent: null });
     if (answer.type === "ack") return turnOf(answer, from + i, chars);
     run.ledger.bad("lost", `a message was refused: ${JSON.stringify(answer)}`);
     return undefined;

@@ -25,9 +25,9 @@ async function hold(scene: Scene, seed: number, saw: Readonly<Record<string, num
   return ledger;
 }
 
-test("planted bugs fit the sources as they are, and each is for a scene", () => {
+test("planted bugs fit the sources as they are, and every scene has one", () => {
   expect(misplaced(sceneSabotages)).toEqual([]);
-  expect(sceneSabotages.filter(({ scene }) => !scenes.has(scene))).toEqual([]);
+  expect([...new Set(sceneSabotages.map(({ scene }) => scene))].toSorted()).toEqual([...scenes.keys()].toSorted());
 });
 
 // Seeds of both kinds: an even one has a model that can be given the beginning of its reply, an odd one has not.
@@ -53,7 +53,7 @@ test.concurrent("TO8 G8 FR13 B35 readers that stop reading: a megabyte each at m
 }, 300_000);
 
 test.concurrent("TO3 G5 B24 CL14 PR09 stops at random moments from two devices: final, with one end, and the model goes quiet", async () => {
-  await hold(stops, 2, { stopped: 10, completed: 1, sentAtOnce: 1, conflicts: 1, neighbourAcks: 1 });
+  await hold(stops, 2, { silentModels: 1, stopped: 10, completed: 1, sentAtOnce: 1, conflicts: 1, neighbourAcks: 1 });
 }, 300_000);
 
 test.concurrent("TO4 G12 B34 rolling restarts under load: 1012 to everybody, spread, and no reply lost", async () => {
