@@ -17,7 +17,7 @@ const noise = 96;
 export const stalled: Scene = {
   name: "stalled",
   unit: "readers that do not read",
-  small: 16,
+  small: 8,
   large: 1000,
   /** How long they do not read, at least. */
   seconds: { small: 2, large: 60 },
@@ -25,7 +25,7 @@ export const stalled: Scene = {
     const { size, seconds, seed, ledger, say } = run;
     const replies = repliesFor(size);
     // A heap that has to collect: what it would let lie otherwise is noise of hundreds of MiB.
-    const settings = { NODE_OPTIONS: `--max-old-space-size=${512 + size / 4} --max-semi-space-size=4` };
+    const settings = { NODE_OPTIONS: `--max-old-space-size=${512 + Math.ceil(size / 4)} --max-semi-space-size=4` };
     await Stage.play(run, { settings }, async (stage) => {
       // 1013 and 1006: whoever has not read for a minute is let go, and comes back.
       const fair = [1006, 1013];
