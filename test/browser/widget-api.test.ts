@@ -72,12 +72,14 @@ test("CW6 a reply that ends unseen is counted once, on the next page and in anot
   await guest.page.reload();
   const other = await visitHost(stage, home, { context });
   for (const one of [guest, other]) await one.listen();
-  // A third tab was faster, and has said so.
-  await guest.page.evaluate((unread) => {
+  // A third tab, without a window of its own to write over it, was faster, and has said so.
+  const third = await context.newPage();
+  await third.goto(new URL("/nothing-here", guest.page.url()).href);
+  await third.evaluate((unread) => {
     const key = Object.keys(localStorage).find((name) => name.startsWith("throughline-widget:")) ?? "";
     localStorage.setItem(key, JSON.stringify({ open: false, awake: true, unread }));
   }, reply);
-  await soon(() => other.badge.textContent()).toBe("1");
+  for (const one of [guest, other]) await soon(() => one.badge.textContent()).toBe("1");
   const model = stage.model.requests.find(({ behaviour }) => behaviour.seed === 312);
   if (model !== undefined) model.hold = undefined;
   for (const one of [guest, other]) {

@@ -16,7 +16,7 @@ export const clock: Scene = {
   name: "clock",
   unit: "jumps",
   // Over some renewals of leases: a jump between them is what a turn could be lost by.
-  small: 16,
+  small: 14,
   large: 200,
   async play(run) {
     const { size, seed, random, ledger, say } = run;

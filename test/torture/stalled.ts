@@ -17,7 +17,7 @@ const noise = 96;
 export const stalled: Scene = {
   name: "stalled",
   unit: "readers that do not read",
-  small: 8,
+  small: 4,
   large: 1000,
   /** How long they do not read, at least. */
   seconds: { small: 2, large: 60 },
