@@ -18,7 +18,10 @@ export const provider: Scene = {
   async play(run) {
     for (let round = 0; round < run.size; round++) {
       // Every other round has a model that can be given the beginning of its reply.
-      await Promise.all([playLoud(run, round, (run.seed + round) % 2 === 0), playSilent(run, round)]);
+      await Promise.all([
+        playLoud(run, round, (run.seed + round) % 2 === 0),
+        playHanging(run, round).then(() => playSilent(run, round)),
+      ]);
       run.ledger.cycles++;
       run.say(`round ${round + 1} of ${run.size}`);
     }
@@ -46,13 +49,21 @@ async function playLoud(run: Run, round: number, prefill: boolean): Promise<void
   });
 }
 
-/** What a model's silence may cost: its own reply its time, and nobody else anything (PR12). */
+/** What a model's silence costs its own reply: its time. Nothing else has failed on this stage: five failures would have opened the circuit. */
 async function playSilent(run: Run, round: number): Promise<void> {
   const settings = { MODEL_FIRST_TOKEN_MS: "1500", MODEL_BETWEEN_TOKENS_MS: "1500" };
   await Stage.play(run, { prefill: false, replies: false, settings }, async (stage) => {
+    const seed = seedOf(run, round) + 800;
+    await Promise.all(silences.map((kind, i) => play(run, stage, kind, seed + i, false)));
+  });
+}
+
+/** What a model's silence costs everybody else: nothing (PR12). */
+async function playHanging(run: Run, round: number): Promise<void> {
+  await Stage.play(run, { prefill: false, replies: false }, async (stage) => {
     let seed = seedOf(run, round) + 500;
     const people = await each(upTo(hanging), () => Member.join(stage.member({ fair: [] })));
-    // All hang at once; each is stopped before its first piece and before its time is over, and one has to do without the model.
+    // All hang at once; each is stopped before its first piece and long before its time is over, and one has to do without the model.
     await each(
       people,
       async (member) => {
@@ -78,7 +89,6 @@ async function playSilent(run: Run, round: number): Promise<void> {
       },
       hanging,
     );
-    await Promise.all(silences.map((kind) => play(run, stage, kind, ++seed, false)));
   });
 }
 
