@@ -270,6 +270,17 @@ test("HS19 what is no token at all is refused", async () => {
   expect(server.requests).toEqual([]);
 });
 
+test("HS19 a second spelling of the same signature is refused: the spare bits of its last letter are zero", async () => {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const token = await sign(rsa, firebase());
+  const last = alphabet.indexOf(token.slice(-1));
+  const other = token.slice(0, -1) + alphabet.charAt(last + 1);
+  const bytes = (text: string): Buffer => Buffer.from(text.slice(text.lastIndexOf(".") + 1), "base64url");
+  expect(bytes(other)).toEqual(bytes(token));
+  expect(await identity.verify(token)).toMatchObject({ subject: "u1" });
+  expect(await identity.verify(other)).toEqual(unauthorized);
+});
+
 test("HS19 property: any change to a good token makes it the same refusal, and never throws", async () => {
   const token = await sign(rsa, firebase({ name: "Ada" }));
   expect(await identity.verify(token)).toMatchObject({ subject: "u1" });

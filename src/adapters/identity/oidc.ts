@@ -83,9 +83,12 @@ export function oidcIdentity(options: IdentityOptions): Identity {
   return { verify };
 }
 
+/** Whether the last letter's spare bits are zero, so that no second text means the same bytes. Source: RFC 4648, 3.5. */
+const isExact = (part: string): boolean => Buffer.from(part, "base64url").toString("base64url") === part;
+
 /** Header and payload as they claim to be: nothing of it is verified. */
 function readToken(token: string): { header: JWSHeaderParameters; payload: JWTPayload } | undefined {
-  if (token.length > longestToken || !tokenShape.test(token)) return undefined;
+  if (token.length > longestToken || !tokenShape.test(token) || !token.split(".").every(isExact)) return undefined;
   try {
     return { header: decodeProtectedHeader(token), payload: decodeJwt(token) };
   } catch (error) {
