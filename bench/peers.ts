@@ -20,7 +20,11 @@ export async function preparePeers(
   ];
   const redis = await startRedis();
   if (redis === undefined) console.log("P2: no redis-server on this machine, so nothing beside resumable-stream");
-  else peers.push({ name: "ai, resumable", program: await start([streamText, base, redis]), http: true });
+  else {
+    const program = await start([streamText, base, redis.url]);
+    const end = (): Promise<void> => program.end().finally(redis.end);
+    peers.push({ name: "ai, resumable", program: { ...program, end }, http: true });
+  }
   return peers;
 }
 
@@ -37,21 +41,21 @@ function install(folder: string): void {
   execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: "inherit" });
 }
 
-/** A Redis of its own that keeps nothing on the disk and ends with this process; undefined: there is none to start. */
-async function startRedis(): Promise<string | undefined> {
+/** A Redis of its own that keeps nothing on the disk, and ends with this process at the latest; undefined: there is none to start. */
+async function startRedis(): Promise<{ url: string; end: () => void } | undefined> {
   if (spawnSync("redis-server", ["--version"]).error !== undefined) return undefined;
   const port = await freePort();
   const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp"];
   const child = spawn("redis-server", options, { stdio: ["ignore", "pipe", "inherit"] });
-  process.once("exit", () => child.kill());
-  child.unref();
+  const end = (): void => void child.kill();
+  process.once("exit", end);
   await new Promise<void>((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`redis-server ended with ${code}`)));
     child.stdout.on("data", (data: Buffer) => {
       if (data.includes("Ready to accept connections")) resolve();
     });
   });
-  return `redis://127.0.0.1:${port}`;
+  return { url: `redis://127.0.0.1:${port}`, end };
 }
 
 const freePort = (): Promise<number> =>
