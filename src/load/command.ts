@@ -22,12 +22,14 @@ export async function loadCommand(args: readonly string[], print: (line: string)
     const bar = "#".repeat(Math.round(share * 30)).padEnd(30, ".");
     if (terminal) process.stderr.write(`\r[${bar}] ${(share * 100).toFixed(0)} % ${what}   `);
   };
-  const runs = options.findLimit ? await findLimit(options, progress) : [await runLoad(options, progress)];
+  const limit = options.findLimit ? await findLimit(options, progress) : undefined;
+  const runs = limit?.runs ?? [await runLoad(options, progress)];
   if (terminal) process.stderr.write("\n");
   for (const run of runs) print(`${textReport(run)}\n`);
   if (options.json !== undefined) writeFileSync(options.json, jsonReport(runs, options));
   if (options.html !== undefined) writeFileSync(options.html, htmlReport(runs, options));
-  const best = Math.max(0, ...runs.filter((run) => run.verdict.ok).map((run) => run.users));
-  if (options.findLimit) print(`The most people within the bounds: ${best}`);
-  return options.findLimit ? Number(best === 0) : Number(runs.some((run) => !run.verdict.ok));
+  if (limit === undefined) return Number(runs.some((run) => !run.verdict.ok));
+  const { best, why } = limit;
+  print(`The most people within the bounds: ${best}${why === undefined ? "" : ` (not looked for further: ${why})`}`);
+  return Number(best === 0);
 }

@@ -15,10 +15,14 @@ export type LineOptions = {
   readonly received: (frame: Frame) => void;
 };
 
-type Waiting = { readonly text: string; readonly since: number; readonly resolve: (ack: Ack | undefined) => void };
+/** A text: the code of an error that is not to be asked again. undefined: not answered in time, or the run is over. */
+type Answer = Ack | string | undefined;
+type Waiting = { readonly text: string; readonly since: number; readonly resolve: (answer: Answer) => void };
 
 /** Waits (ms) before the next socket: doubled with every failure in a row. */
 const [shortest, longest] = [250, 8000];
+/** Milliseconds that a server has to answer the close of a socket. */
+const farewell = 2000;
 
 export class Line {
   readonly #options: LineOptions;
@@ -65,7 +69,12 @@ export class Line {
       if (frame === undefined) return measures.error("a frame that cannot be read");
       if (frame.type === "ack" && frame.id === "auth") return this.#welcomed(frame, now() - began);
       if (frame.type === "ack" || frame.type === "error") return this.#answered(frame);
-      return this.#options.received(frame);
+      try {
+        return this.#options.received(frame);
+      } catch (error) {
+        measures.fault("crashed");
+        return measures.problem(`a frame of type ${frame.type}: ${String(error)}`);
+      }
     });
   }
 
@@ -75,8 +84,8 @@ export class Line {
     return new Promise((resolve) => void this.#arrivals.add(resolve));
   }
 
-  /** Sends a command until it is answered. undefined: refused, not answered in time, or the run is over. */
-  request(command: { readonly type: string; readonly id: string } & Record<string, unknown>): Promise<Ack | undefined> {
+  /** Sends a command until it is answered. */
+  request(command: { readonly type: string; readonly id: string } & Record<string, unknown>): Promise<Answer> {
     const text = JSON.stringify(command);
     return new Promise((resolve) => {
       if (this.#closed) return resolve(undefined);
@@ -85,9 +94,9 @@ export class Line {
         this.#options.measures.error("no answer");
         resolve(undefined);
       }, this.#options.patienceMs);
-      const settle = (ack: Ack | undefined): void => {
+      const settle = (answer: Answer): void => {
         clearTimeout(late);
-        resolve(ack);
+        resolve(answer);
       };
       this.#waiting.set(command.id, { text, since: this.#options.now(), resolve: settle });
       if (this.#online) this.#socket?.send(text);
@@ -107,15 +116,24 @@ export class Line {
     this.#timer = setTimeout(() => this.open(), awayMs);
   }
 
-  close(): void {
+  /** Leaves for good. Resolves when the socket is gone. */
+  async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     const socket = this.#socket;
     this.#leave();
-    socket?.close(1000);
     for (const { resolve } of this.#waiting.values()) resolve(undefined);
     this.#waiting.clear();
     this.#arrive();
+    if (socket === undefined || socket.readyState === WebSocket.CLOSED) return;
+    await new Promise<void>((resolve) => {
+      const late = setTimeout(() => socket.terminate(), farewell);
+      socket.once("close", () => {
+        clearTimeout(late);
+        resolve();
+      });
+      socket.close(1000);
+    });
   }
 
   #arrive(): void {
@@ -131,6 +149,7 @@ export class Line {
 
   #welcomed(ack: Ack, ms: number): void {
     const { measures } = this.#options;
+    if (this.#session === undefined) measures.count("people");
     measures.time("connect", ms);
     measures.online(1);
     this.#failures = 0;
@@ -156,7 +175,7 @@ export class Line {
     if (id === undefined || waiting === undefined) return;
     this.#waiting.delete(id);
     if (frame.type === "ack") measures.time("ack", now() - waiting.since);
-    waiting.resolve(frame.type === "ack" ? frame : undefined);
+    waiting.resolve(frame.type === "ack" ? frame : frame.error.code);
   }
 
   #gone(socket: WebSocket, code: number): void {

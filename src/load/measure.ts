@@ -1,15 +1,13 @@
 // Owns the figures of a run: samples, counts, and how they went over time. It judges nothing.
+import { faults, type Fault } from "./check.ts";
 
 const kinds = ["connect", "ack", "first", "between", "reply", "resume"] as const;
 /** What is timed, in milliseconds. `first`: from sending to the first piece. `resume`: from a new socket to being live again. */
 type Timed = (typeof kinds)[number];
 
-const counts = ["sent", "replies", "pieces", "stops", "reloads", "drops", "resumes", "closes"] as const;
+/** `people`: those who came in at least once. */
+const counts = ["people", "sent", "replies", "pieces", "stops", "reloads", "drops", "resumes", "closes"] as const;
 type Count = (typeof counts)[number];
-
-/** What must not happen. `stuck`: a reply that did not end. `lost`: text that the log has and the reader has not, or the other way. */
-const faults = ["gaps", "mismatches", "lost", "stuck"] as const;
-type Fault = (typeof faults)[number];
 
 export type Spread = {
   readonly count: number;

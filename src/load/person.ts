@@ -1,13 +1,17 @@
-// Owns what one simulated person does: asks, reads, stops, reloads, drops off and comes back; and checks every reply against the log.
+// Owns what one simulated person does: asks, reads, stops, reloads, drops off and comes back, and reads the logs again at the end.
 import { createReplica, type Replica } from "../client/replica.ts";
 import { textOf, type Frame } from "../client/frames.ts";
 import { textLength } from "../domain/conversation.ts";
+import type { Message } from "../protocol/index.ts";
+import { compare, messageText, type Sent } from "./check.ts";
 import { Line } from "./line.ts";
 import type { Measures } from "./measure.ts";
 import type { LoadOptions } from "./options.ts";
 
 export type PersonOptions = {
   readonly options: LoadOptions;
+  /** An ID token; undefined: a guest. */
+  readonly token: string | undefined;
   readonly measures: Measures;
   readonly now: () => number;
   /** Uniform in [0, 1). */
@@ -15,26 +19,36 @@ export type PersonOptions = {
   readonly sleep: (ms: number) => Promise<void>;
 };
 
-/** How long (ms) a reply may take before it counts as stuck, and a check before it is given up. */
-const patience = { reply: 120_000, check: 30_000 };
-
 type Reply = { turn: string | undefined; sentAt: number; first: number | undefined; last: number; done: () => void };
+
+/** A conversation as this person knows it: what was sent there, and the copy that was shown. */
+type Talk = {
+  readonly id: string;
+  readonly replica: Replica;
+  readonly sent: Sent[];
+  readonly unanswered: Set<string>;
+  readonly ended: Map<string, string>;
+  readonly stopped: Map<string, string>;
+};
 
 export class Person {
   readonly #with: PersonOptions;
   readonly #line: Line;
-  readonly #conversations: { readonly id: string; readonly replica: Replica }[] = [];
+  readonly #conversations: Talk[] = [];
   readonly #replies = new Map<string, Reply>();
   #resumeSince: number | undefined;
   /** While a log is read again, its frames are for this copy. */
   #second: Replica | undefined;
+  #leave: () => void = () => undefined;
+  /** Resolves when this person is told to leave: nothing more is waited for. */
+  readonly #left = new Promise<void>((resolve) => (this.#leave = resolve));
 
   constructor(options: PersonOptions) {
     this.#with = options;
-    const { measures, now } = options;
+    const { measures, now, token } = options;
     this.#line = new Line({
       url: options.options.url,
-      token: options.options.token,
+      token,
       patienceMs: options.options.patienceMs,
       measures,
       now,
@@ -51,7 +65,8 @@ export class Person {
     const { options, now, random, sleep } = this.#with;
     this.#line.open();
     // Coming in is a time of its own: what is asked before would count it twice.
-    await Promise.race([this.#line.arrived(), sleep(Math.max(0, until - now()))]);
+    const isIn = this.#line.arrived().then(() => true);
+    if (!(await Promise.race([isIn, sleep(Math.max(0, until - now())).then(() => false)]))) return;
     const gap = (mean: number): number => -Math.log(1 - random()) * mean;
     const everyMs = options.rate === undefined ? undefined : (options.users / options.rate) * 1000;
     const running: Promise<void>[] = [];
@@ -67,46 +82,59 @@ export class Person {
     await Promise.all(running);
   }
 
-  /** Reads the whole log of every conversation again, and compares. */
-  async check(): Promise<void> {
-    const { measures, now, sleep } = this.#with;
-    for (const { id, replica } of this.#conversations) {
-      const again = createReplica({ id, open: () => undefined, changed: () => undefined });
-      this.#second = again;
-      const since = now();
-      await this.#line.request({ type: "conversation.close", id: crypto.randomUUID(), conversation: id });
-      await this.#line.request({ type: "conversation.open", id: crypto.randomUUID(), conversation: id, seq: 0 });
-      while (again.status() !== "live" && now() - since < patience.check) await sleep(20);
-      this.#second = undefined;
-      const [mine, theirs] = [replica.state(), again.state()];
-      const texts = new Map(theirs.messages.map((message) => [message.id, JSON.stringify(message.parts)]));
-      const differs = mine.messages.filter((message) => texts.get(message.id) !== JSON.stringify(message.parts));
-      const missing = theirs.messages.length - mine.messages.length;
-      const { gaps, mismatches } = replica.counts();
+  /** Reads the whole log of every conversation again, and compares. `until`: what is not read by then is unchecked. */
+  async check(until: number): Promise<void> {
+    const { measures } = this.#with;
+    for (const talk of this.#conversations) {
+      const log = await this.#readAgain(talk.id, until);
+      const { gaps, mismatches } = talk.replica.counts();
       measures.fault("gaps", gaps);
       measures.fault("mismatches", mismatches);
-      if (again.status() !== "live") measures.problem(`${id}: its log could not be read again`);
-      if (differs.length > 0 || missing !== 0) {
-        measures.fault("lost", Math.max(1, differs.length));
-        measures.problem(`${id}: ${differs.length} messages differ from the log, ${missing} are missing`);
+      if (log === undefined) {
+        measures.fault("unchecked");
+        measures.problem(`${talk.id}: its log could not be read again`);
+        continue;
+      }
+      const { messages, more } = talk.replica.state();
+      for (const { fault, sentence } of compare({ ...talk, shown: messages, more }, log)) {
+        measures.fault(fault);
+        measures.problem(sentence);
       }
     }
   }
 
-  close(): void {
-    this.#line.close();
+  /** Leaves for good; what is still waited for is given up. Resolves when the socket is gone. */
+  async close(): Promise<void> {
+    this.#leave();
+    await this.#line.close();
   }
 
-  #find(id: string): Replica {
+  async #readAgain(id: string, until: number): Promise<readonly Message[] | undefined> {
+    const { now, sleep } = this.#with;
+    if (now() >= until) return undefined;
+    const again = createReplica({ id, open: () => undefined, changed: () => undefined });
+    this.#second = again;
+    await this.#line.request({ type: "conversation.close", id: crypto.randomUUID(), conversation: id });
+    const open = { type: "conversation.open", id: crypto.randomUUID(), conversation: id, seq: 0 };
+    const answer = await this.#line.request(open);
+    if (typeof answer === "object") while (again.status() !== "live" && now() < until) await sleep(20);
+    this.#second = undefined;
+    // A conversation in which something was acked, and that is not there, has lost all of it.
+    if (answer === "not_found") return [];
+    return again.status() === "live" ? again.state().messages : undefined;
+  }
+
+  #find(id: string): Talk {
     const known = this.#conversations.find((one) => one.id === id);
-    if (known !== undefined) return known.replica;
+    if (known !== undefined) return known;
     const replica = createReplica({
       id,
       open: (item) => this.#line.tell({ type: "conversation.open", id: crypto.randomUUID(), ...item }),
       changed: () => undefined,
     });
-    this.#conversations.push({ id, replica });
-    return replica;
+    const talk = { id, replica, sent: [], unanswered: new Set<string>(), ended: new Map(), stopped: new Map() };
+    this.#conversations.push(talk);
+    return talk;
   }
 
   async #ask(conversation: string): Promise<void> {
@@ -123,22 +151,25 @@ export class Person {
       message,
       parts,
     });
-    const reply = ack === undefined ? undefined : textOf(ack, "reply");
-    if (ack === undefined || reply === undefined) return;
-    const replica = this.#find(conversation);
+    if (ack === undefined) this.#conversations.find(({ id }) => id === conversation)?.unanswered.add(message);
+    if (ack === undefined || typeof ack === "string") return;
+    const talk = this.#find(conversation);
+    const { replica } = talk;
+    const reply = textOf(ack, "reply") ?? "";
+    talk.sent.push({ message, text: options.prompt, reply });
     const ended = new Promise<void>((done) => {
       this.#replies.set(reply, { turn: textOf(ack, "turn"), sentAt, first: undefined, last: now(), done });
     });
     if (isNew) this.#line.tell({ type: "conversation.open", id: crypto.randomUUID(), ...replica.wanted() });
-    this.#disturb(conversation, reply);
+    this.#disturb(talk, reply);
     await this.#wait(ended, reply, replica);
   }
 
   async #wait(ended: Promise<void>, reply: string, replica: Replica): Promise<void> {
-    const { measures } = this.#with;
+    const { measures, options } = this.#with;
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<"late">((resolve) => (timer = setTimeout(() => resolve("late"), patience.reply)));
-    const how = await Promise.race([ended, late]);
+    const late = new Promise<"late">((resolve) => (timer = setTimeout(() => resolve("late"), options.graceMs)));
+    const how = await Promise.race([ended, late, this.#left.then(() => "late" as const)]);
     clearTimeout(timer);
     this.#replies.delete(reply);
     if (how === "late") {
@@ -148,7 +179,7 @@ export class Person {
   }
 
   /** Perhaps something happens while the reply is being made. */
-  #disturb(conversation: string, reply: string): void {
+  #disturb(talk: Talk, reply: string): void {
     const { options, measures, random } = this.#with;
     const { stop, reload, drop } = options.shares;
     const draw = random();
@@ -157,7 +188,7 @@ export class Person {
       if (turn === undefined) return;
       if (draw < stop) {
         measures.count("stops");
-        void this.#line.request({ type: "turn.stop", id: crypto.randomUUID(), conversation, turn });
+        void this.#stop(talk, reply, turn);
         return;
       }
       const isReload = draw < stop + reload;
@@ -167,6 +198,12 @@ export class Person {
       this.#resumeSince = this.#with.now() + away;
     };
     if (draw < stop + reload + drop) setTimeout(act, 50 + random() * 1500);
+  }
+
+  async #stop({ id: conversation, stopped }: Talk, reply: string, turn: string): Promise<void> {
+    const ack = await this.#line.request({ type: "turn.stop", id: crypto.randomUUID(), conversation, turn });
+    const status = ack === undefined || typeof ack === "string" ? undefined : textOf(ack, "status");
+    if (status !== undefined) stopped.set(reply, status);
   }
 
   #received(frame: Frame): void {
@@ -208,8 +245,9 @@ export class Person {
     const known = this.#replies.get(reply);
     if (known === undefined) return;
     measures.time("reply", now() - known.sentAt);
-    const state = this.#find(conversation).state();
-    const message = state.messages.findLast(({ id }) => id === reply);
+    const { replica, ended } = this.#find(conversation);
+    const message = replica.state().messages.findLast(({ id }) => id === reply);
+    if (message !== undefined && message.metadata.status !== "running") ended.set(reply, messageText(message));
     if (message?.metadata.status === "failed") measures.error(`reply: ${message.metadata.error?.code ?? "failed"}`);
     if (message !== undefined && textLength(message) === 0 && message.metadata.status === "completed") {
       measures.problem(`${reply}: complete and empty`);

@@ -40,10 +40,10 @@ const list = (counts: Readonly<Record<string, number>>): string =>
     .map(([name, count]) => `${name} ${count}`)
     .join(", ");
 
-/** The options without the token. */
-const told = ({ token, ...options }: LoadOptions): object => ({
+/** The options without any token. */
+const told = ({ token, tokens, ...options }: LoadOptions): object => ({
   ...options,
-  token: token === undefined ? "none" : "given",
+  token: token === undefined && tokens === undefined ? "none" : "given",
 });
 
 export const jsonReport = (runs: readonly Run[], options: LoadOptions): string =>
@@ -71,7 +71,7 @@ function conditions(options: LoadOptions): string {
   const { stop, reload, drop } = shares;
   const pace =
     rate === undefined ? `each waits for the reply, then thinks ${thinkMs / 1000} s` : `${rate} messages a second`;
-  return `${durationMs / 1000} s after all have come in; ${pace}. Of the replies ${stop} are stopped, in ${reload} the page is reloaded, in ${drop} the network is gone for ${awayMs / 1000} s. Asked: "${prompt}". Bounds: coming in ${limits.connectMs} ms, acks ${limits.ackMs} ms, first piece ${limits.firstMs} ms, resume ${limits.resumeMs} ms (95th percentiles), errors ${limits.errors}.`;
+  return `${durationMs / 1000} s after all have come in; ${pace}. Of the replies ${stop} are stopped, in ${reload} the page is reloaded, in ${drop} the network is gone for ${awayMs / 1000} s. Asked: "${prompt}". Bounds: coming in ${limits.connectMs} ms, acks ${limits.ackMs} ms, first piece ${limits.firstMs} ms, between pieces ${limits.betweenMs} ms, resume ${limits.resumeMs} ms (95th percentiles), errors ${limits.errors}.`;
 }
 
 export function htmlReport(runs: readonly Run[], options: LoadOptions): string {

@@ -1,16 +1,18 @@
 // Proves the load tester: a sound deployment passes, a slow one and one that changes a character do not.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import { WebSocket, WebSocketServer } from "ws";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { loadCommand } from "../../src/load/command.ts";
 import { createMeasures, spreadOf } from "../../src/load/measure.ts";
 import { readLoadOptions } from "../../src/load/options.ts";
 import { htmlReport } from "../../src/load/report.ts";
+import { findLimit } from "../../src/load/run.ts";
 import { startServer } from "../client/server.ts";
+import { ServerProcess } from "../e2e/server-process.ts";
 import { startModelServer } from "../support/model-server.ts";
 import { ChaosProxy } from "../support/proxy.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { once, startBetween, wrongs } from "./between.ts";
 
 async function deployment(): Promise<string> {
   const model = await startModelServer();
@@ -38,38 +40,6 @@ async function startLate(target: string, lateMs: number): Promise<string> {
   proxy.freeze("up", true);
   setTimeout(() => proxy.freeze("up", false), lateMs);
   return proxy.url;
-}
-
-/** Stands between tester and server, and changes one letter of one piece of a reply, once. */
-function startLiar(target: string): Promise<string> {
-  let lied = false;
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  server.on("connection", (front) => {
-    const back = new WebSocket(`${target.replace("http", "ws")}/api/v1/async/chatbot`, "throughline.v1");
-    const early: string[] = [];
-    front.on("message", (data: Buffer) => {
-      if (back.readyState === WebSocket.OPEN) back.send(data.toString());
-      else early.push(data.toString());
-    });
-    back.on("open", () => {
-      for (const text of early) back.send(text);
-    });
-    back.on("message", (data: Buffer) => {
-      const text = data.toString();
-      const changed = lied ? text : text.replace(/("kind":"reply\.appended".*?"text":")\w/, "$1#");
-      lied ||= changed !== text;
-      front.send(changed);
-    });
-    front.on("close", () => back.close());
-    back.on("close", () => front.close());
-  });
-  onTestFinished(() => server.close());
-  return new Promise((resolve) =>
-    server.on("listening", () => {
-      const address = server.address();
-      resolve(`http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`);
-    }),
-  );
 }
 
 test("LT1 people who stop, reload and drop off lose nothing: every bound is kept, the report says so in text, JSON and HTML", async () => {
@@ -134,11 +104,85 @@ test("LT9 the report says under which conditions it was made, and what went wron
   expect(page).not.toMatch(/<[ib]>(why|broken)/);
 });
 
-test("LT3 one changed letter in one reply is found", async () => {
-  const { code, text } = await load(await startLiar(await deployment()), "--stop", "0", "--reload", "0", "--drop", "0");
-  expect(text).toContain("lost: 1, allowed 0");
-  expect(text).toMatch(/1 messages differ from the log/);
-  expect(code).toBe(1);
+describe("with one server", () => {
+  let stop: () => Promise<unknown>;
+  let target = "";
+  beforeAll(async () => {
+    const model = await startModelServer();
+    const server = new ServerProcess({
+      MODEL: "openai-compatible:test",
+      OPENAI_BASE_URL: model.url,
+      LOG_LEVEL: "warn",
+    });
+    await server.start();
+    target = server.url;
+    stop = () => Promise.all([server.dispose(), model.close()]);
+  });
+  afterAll(() => stop());
+
+  const quiet = ["--stop", "0", "--reload", "0", "--drop", "0", "--seconds", "1", "--patience", "1", "--grace", "2"];
+  const short = [...quiet, "--prompt", "Hello {{chars=40 rate=100}}"];
+
+  test.each(Object.entries(wrongs))("LT3 LT10 %s: it is found, and named", async (_, [fault, make]) => {
+    const { url } = await startBetween(target, make());
+    const { code, text } = await load(url, ...short, "--users", "1");
+    expect(text).toMatch(new RegExp(`NOT KEPT: .*${fault}: [1-9]\\d*, allowed 0`));
+    expect(code).toBe(1);
+  });
+
+  test("LT3 the same with nothing planted is good", async () => {
+    const { url } = await startBetween(target, {});
+    expect(await load(url, ...short, "--users", "1")).toMatchObject({ code: 0 });
+  });
+
+  test("LT10 who never comes in is counted", async () => {
+    const { url } = await startBetween(target, { up: once((frame) => (frame["type"] === "auth" ? [] : undefined)) });
+    const { code, text } = await load(url, ...short, "--users", "3");
+    expect(text).toMatch(/NOT KEPT: 1 of 3 people never came in$/m);
+    expect(code).toBe(1);
+  });
+
+  test("LT10 a bound that was asked for and never measured is not kept, one between pieces is", async () => {
+    const { text } = await load(target, ...short, "--users", "1", "--max-resume", "5", "--max-between", "0");
+    expect(text).toMatch(/between pieces: p95 \d+ ms, allowed 0 ms; resume: not measured, allowed p95 5 ms$/m);
+  });
+
+  test("LT11 LT5 each has a token of its own, and none of them is in the report", async () => {
+    const folder = temporaryDirectory();
+    const [file, json] = [join(folder, "tokens"), join(folder, "report.json")];
+    writeFileSync(file, "first-token\nsecond-token\n");
+    const tokens = new Set<unknown>();
+    const { url } = await startBetween(target, {
+      up(frame) {
+        if (frame["type"] === "auth") tokens.add(frame["token"]);
+        return [frame];
+      },
+    });
+    const { code, text } = await load(url, ...short, "--users", "2", "--tokens", file, "--json", json);
+    expect(tokens).toEqual(new Set(["first-token", "second-token"]));
+    expect([code, text]).toEqual([1, expect.stringContaining("2 of 2 people never came in")]);
+    expect(readFileSync(json, "utf8")).not.toContain("-token");
+    expect(readLoadOptions(["--url", url, "--users", "3", "--tokens", file], Infinity)).toEqual({
+      problems: ["--tokens: 2 tokens are not enough for 3 people."],
+    });
+    expect(readLoadOptions(["--url", url, "--tokens", join(folder, "none")], Infinity)).toEqual({
+      problems: [expect.stringMatching(/^--tokens: ENOENT/)],
+    });
+  });
+
+  test("LT4 the most people that this process has sockets for: confirmed, and never beside those of the run before", async () => {
+    const { url, most } = await startBetween(target, {});
+    const options = readLoadOptions(["--url", url, "--users", "1", ...short, "--think", "0.1"], 64 + 2);
+    if ("problems" in options) throw new Error(options.problems.join());
+    const { runs, best, why } = await findLimit(options, () => undefined);
+    expect(runs.map(({ users, verdict }) => [users, verdict.broken])).toEqual([
+      [1, []],
+      [2, []],
+      [2, []],
+    ]);
+    expect([best, why]).toEqual([2, "this process may open no more sockets"]);
+    expect(most()).toBe(2);
+  });
 });
 
 test("LT2 a server that is not there is an error, not a success", async () => {
