@@ -68,8 +68,9 @@ export class Visit {
   readonly target: Target;
   readonly #clients: WireClient[] = [];
   readonly #sockets: WebSocket[] = [];
-  /** Every event that was heard, by client, conversation and seq. */
+  /** Every event whose place is known (pieces may be merged), by client, conversation and seq. */
   readonly #heard = new WeakMap<WireClient, Map<string, Map<number, WireEvent>>>();
+  readonly #counts = new WeakMap<WireClient, Map<string, number>>();
   readonly #kept = new WeakMap<WireClient, { conversation: string; kept: Map<number, WireView> }>();
   readonly #problems: string[] = [];
 
@@ -165,6 +166,11 @@ export class Visit {
     return this.#heard.get(client)?.get(conversation) ?? new Map<number, WireEvent>();
   }
 
+  /** How often a client has heard an event of a kind, whatever its place. */
+  count(client: WireClient, conversation: string, kind: string): number {
+    return this.#counts.get(client)?.get(`${conversation} ${kind}`) ?? 0;
+  }
+
   /** What a client has had of a conversation at every cursor from now on, by seq. */
   cursors(client: WireClient, conversation: string): ReadonlyMap<number, WireView> {
     const kept = new Map<number, WireView>();
@@ -209,6 +215,7 @@ export class Visit {
     const { url, patienceMs } = this.target;
     const commands = new Map<unknown, string>();
     const heard = new Map<string, Map<number, WireEvent>>();
+    const counts = new Map<string, number>();
     let client: WireClient | undefined;
     const watch = (frame: Json, by: "client" | "server"): void => {
       if (by === "client") return void commands.set(frame["id"], String(frame["type"]));
@@ -219,11 +226,16 @@ export class Visit {
       const own = heard.get(conversation) ?? new Map<number, WireEvent>();
       heard.set(conversation, own);
       for (const [seq, event] of placesOf(frame)) own.set(seq, event);
+      for (const { kind } of frame["events"] as WireEvent[]) {
+        const name = `${conversation} ${kind}`;
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+      }
       if (client !== undefined) this.#keep(client, conversation);
     };
     client = await WireClient.connect(url, { ...options, watch, patienceMs });
     this.#clients.push(client);
     this.#heard.set(client, heard);
+    this.#counts.set(client, counts);
     acked(client.hello);
     return client;
   }
