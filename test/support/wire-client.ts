@@ -12,6 +12,13 @@ export type ConnectOptions = {
   readonly from?: WireClient;
   /** What to open in the same round trip; default: everything that `from` has. */
   readonly open?: Opening[];
+} & Manner;
+
+type Manner = {
+  /** Told of every frame that is said, and of every one that comes, before it is taken in. */
+  readonly watch?: (frame: Json, by: "client" | "server") => void;
+  /** Milliseconds that an answer may take; default: answers are waited for as long as the connection lasts. */
+  readonly patienceMs?: number;
 };
 
 const kinds = new Set(["events", "snapshot", "live"]);
@@ -45,11 +52,14 @@ export class WireClient {
   /** Openings that are not answered yet: conversation to the command's id. */
   readonly #reopening = new Map<string, string>();
 
-  private constructor(url: string) {
+  readonly #manner: Manner;
+
+  private constructor(url: string, manner: Manner) {
+    this.#manner = manner;
     this.#socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/v1/async/chatbot`, ["throughline.v1"]);
     this.#socket.on("message", (data: Buffer, binary) => {
       if (binary) this.anomalies.push("a binary frame");
-      else this.#receive(JSON.parse(data.toString()) as WireFrame);
+      else this.#take(data.toString());
     });
     this.#socket.on("error", () => undefined);
     this.#socket.on("close", (code, reason) => {
@@ -60,8 +70,8 @@ export class WireClient {
   }
 
   /** Connected, and nothing said. */
-  static async dial(url: string): Promise<WireClient> {
-    const client = new WireClient(url);
+  static async dial(url: string, manner: Manner = {}): Promise<WireClient> {
+    const client = new WireClient(url, manner);
     await until(() => client.#socket.readyState !== WebSocket.CONNECTING, "the upgrade");
     return client;
   }
@@ -69,7 +79,7 @@ export class WireClient {
   /** Connected and signed in; `hello` says how that went. */
   static async connect(url: string, options: ConnectOptions = {}): Promise<WireClient> {
     const { from } = options;
-    const client = await WireClient.dial(url);
+    const client = await WireClient.dial(url, options);
     const auth = options.auth ?? (from === undefined ? { guest: true } : { session: from.token });
     for (const [id, view] of from?.views ?? [])
       client.views.set(
@@ -92,17 +102,29 @@ export class WireClient {
   }
 
   /** Sends a command and waits for its one answer; `lost` where the connection ended before it. */
-  ask(command: Json): Promise<Answer> {
+  ask(command: Json, patienceMs = this.#manner.patienceMs): Promise<Answer> {
     const id = typeof command["id"] === "string" ? command["id"] : crypto.randomUUID();
     if (this.closed !== undefined) return Promise.resolve({ type: "lost", id });
     const answer = new Promise<Answer>((resolve) => {
       this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve]);
     });
     this.say({ ...command, id });
-    return answer;
+    if (patienceMs === undefined) return answer;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const problem = new Error(`waited ${patienceMs} ms for an answer to ${String(command["type"])}`);
+      timer = setTimeout(() => reject(problem), patienceMs);
+    });
+    return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+  }
+
+  /** Bytes that were said and that the network has not taken. */
+  get unsent(): number {
+    return this.#socket.bufferedAmount;
   }
 
   say(frame: Json): void {
+    this.#manner.watch?.(frame, "client");
     this.#socket.send(JSON.stringify(frame), () => undefined);
   }
 
@@ -129,7 +151,7 @@ export class WireClient {
   /** Opens and waits until all is there. */
   async read(conversation: string, where?: Omit<Opening, "conversation">): Promise<WireView> {
     const view = await this.open(conversation, where);
-    await until(() => view.live !== undefined, `live in ${conversation}`);
+    await until(() => view.live !== undefined, `live in ${conversation}`, this.#manner.patienceMs);
     return view;
   }
 
@@ -174,6 +196,17 @@ export class WireClient {
     const view = new WireView(conversation, (problem) => this.#note(problem));
     this.views.set(conversation, view);
     return view;
+  }
+
+  /** Whatever comes: what cannot be read at all is noted like anything else that does not fit. */
+  #take(text: string): void {
+    try {
+      const frame = JSON.parse(text) as WireFrame;
+      this.#manner.watch?.(frame, "server");
+      this.#receive(frame);
+    } catch (error) {
+      this.#note(`${error instanceof Error ? error.message : String(error)}, by the frame ${text.slice(0, 200)}`);
+    }
   }
 
   #receive(frame: WireFrame): void {
