@@ -34,7 +34,9 @@ export const logChecks: readonly Check[] = [
         first.map((kind, i) => [i + 1, kind]),
         "the log's beginning",
       );
-      same(kinds.at(-1)?.[1].kind, "turn.finished", "the last event");
+      // Of the turn: the server may name the conversation behind it.
+      const last = kinds.findLast(([, event]) => event["turn"] === started.turn);
+      same(last?.[1].kind, "turn.finished", "the last event of the turn");
       const metadata: Record<string, unknown> = from.messages.get(started.reply)?.metadata ?? {};
       same([metadata["parent"], metadata["turn"]], [message, started.turn], "parent and turn of the reply");
     },

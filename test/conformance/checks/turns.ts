@@ -27,7 +27,8 @@ export const turnChecks: readonly Check[] = [
       same((await visit.ended(me, started))["status"], "stopped", "the status of turn.finished");
       await visit.ended(other, started);
       const view = me.views.get(conversation);
-      same(view?.seq, answer["seq"], "the last seq");
+      const last = await visit.eventAt(me, conversation, answer["seq"]);
+      same([last.kind, last["turn"]], ["turn.finished", started.turn], "the event at the seq of the ack");
       const text = view?.text(reply);
       await later(700);
       visit.hold();
@@ -141,7 +142,8 @@ export const turnChecks: readonly Check[] = [
       same(reactions(), { "👍": [me.user] }, "the reactions");
       await react(true);
       same(reactions(), { "👍": [me.user] }, "the reactions, given twice");
-      same((await (await visit.device(me)).read(conversation, {})).canonical(), beside.canonical(), "the snapshot");
+      const cold = await visit.device(me);
+      await visit.agree(other, conversation, "the snapshot", () => cold.readCold(conversation, {}));
       await react(false);
       same(reactions() ?? {}, {}, "the reactions, taken back");
     },
