@@ -133,7 +133,8 @@ export const logFaults: readonly Planted[] = [
   {
     what: "what was dropped for who did not read is forgotten",
     by: "CG8",
-    problem: /a gap|offset|live at/,
+    // Where it was the last frame, nothing behind it tells of a gap: the head never comes.
+    problem: /a gap|offset|live at|the head for the reader that had stopped/,
     fault() {
       let isRelieved = false;
       let isDone = false;
